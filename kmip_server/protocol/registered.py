@@ -27,6 +27,11 @@ class Registered(IntEnum):
         member.until = until
         return member
 
+    @classmethod
+    def of(cls, value: int) -> Self:
+        """The member with this value. Raises KeyError if there is none."""
+        return cls._value2member_map_[value]  # type: ignore[return-value]
+
     def known_in(self, version: Version) -> bool:
         """Whether a client that speaks `version` knows this value."""
         return self.since <= version and (self.until is None or version <= self.until)
