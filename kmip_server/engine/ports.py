@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kmip_server.principal import Principal
-from kmip_server.protocol.attributes import AttributeKey, AttributeSet
+from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType, Operation
 
 

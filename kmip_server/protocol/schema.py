@@ -38,8 +38,9 @@ T = TypeVar("T")
 class Spelling(Protocol):
     """How one field is written in one major version, where that is not a matter of a single tag."""
 
-    tags: frozenset[int]
-    """The tags whose items belong to this field."""
+    @property
+    def tags(self) -> frozenset[int]:
+        """The tags whose items belong to this field."""
 
     def decode(self, items: list[Item], version: Version) -> Any:
         """The value of the field. `items` are those with one of `tags`, in their order; never empty."""
