@@ -1,0 +1,261 @@
+"""Headers, batch items and authentication: a whole message to and from typed records.
+
+Strategy: a message is decoded in two steps. Here the header and each batch item's envelope; the payload of an
+item stays an item until it is that one's turn, so that one bad item fails alone. What cannot even be split
+into items raises `MalformedMessage`, which still knows in which version to say so.
+KMIP 1.4 sections 6 and 7; KMIP 2.1 sections 8 and 9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from kmip_server.errors import CodecError, KmipError, MissingData, UnsupportedProtocolVersion
+from kmip_server.protocol import ttlv
+from kmip_server.protocol.codec import decode_fields, decode_structure, encode_structure
+from kmip_server.protocol.enums import (
+    AsynchronousIndicator,
+    AttestationType,
+    BatchErrorContinuationOption,
+    CredentialType,
+    ItemType,
+    Operation,
+    ResultReason,
+    ResultStatus,
+)
+from kmip_server.protocol.schema import AnyItem, DateTime, field, structure
+from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.ttlv import BYTE_STRING, ENUMERATION, INTEGER, STRUCTURE, Item
+from kmip_server.protocol.versions import BY_NUMBERS, V1_2, V1_4, V2_0, Version
+
+_RawEnumeration = Annotated[int, ItemType.ENUMERATION]
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+@structure(Tag.PROTOCOL_VERSION)
+class ProtocolVersion:
+    protocol_version_major: int = field(Tag.PROTOCOL_VERSION_MAJOR)
+    protocol_version_minor: int = field(Tag.PROTOCOL_VERSION_MINOR)
+
+
+@structure(Tag.CREDENTIAL)
+class Credential:
+    """KMIP 1.4 §2.1.2. The value's structure depends on the type: see `username_and_password`."""
+
+    credential_type: CredentialType = field(Tag.CREDENTIAL_TYPE)
+    credential_value: AnyItem = field(Tag.CREDENTIAL_VALUE, secret=True)
+
+
+@structure(Tag.CREDENTIAL_VALUE)
+class UsernameAndPassword:
+    username: str = field(Tag.USERNAME)
+    password: str | None = field(Tag.PASSWORD, secret=True)
+
+
+@structure(Tag.CREDENTIAL_VALUE)
+class DeviceCredential:
+    device_serial_number: str | None = field(Tag.DEVICE_SERIAL_NUMBER)
+    password: str | None = field(Tag.PASSWORD, secret=True)
+    device_identifier: str | None = field(Tag.DEVICE_IDENTIFIER)
+    network_identifier: str | None = field(Tag.NETWORK_IDENTIFIER)
+    machine_identifier: str | None = field(Tag.MACHINE_IDENTIFIER)
+    media_identifier: str | None = field(Tag.MEDIA_IDENTIFIER)
+
+
+def credential_value(credential: Credential, kind: type[Any], version: Version) -> Any:
+    """The typed Credential Value. Raises a CodecError that never repeats it."""
+    return decode_structure(kind, credential.credential_value, version)
+
+
+@structure(Tag.AUTHENTICATION)
+class Authentication:
+    credentials: tuple[Credential, ...] = field(Tag.CREDENTIAL)
+
+
+@structure(Tag.REQUEST_HEADER)
+class RequestHeader:
+    protocol_version: ProtocolVersion = field(Tag.PROTOCOL_VERSION)
+    maximum_response_size: int | None = field(Tag.MAXIMUM_RESPONSE_SIZE)  # bytes
+    client_correlation_value: str | None = field(Tag.CLIENT_CORRELATION_VALUE, since=V1_4)
+    server_correlation_value: str | None = field(Tag.SERVER_CORRELATION_VALUE, since=V1_4)
+    asynchronous_requested: bool | None = field(Tag.ASYNCHRONOUS_INDICATOR, until=V1_4)
+    asynchronous_indicator: AsynchronousIndicator | None = field(Tag.ASYNCHRONOUS_INDICATOR, since=V2_0)
+    attestation_capable_indicator: bool | None = field(Tag.ATTESTATION_CAPABLE_INDICATOR, since=V1_2)
+    attestation_types: tuple[AttestationType, ...] = field(Tag.ATTESTATION_TYPE, since=V1_2)
+    authentication: Authentication | None = field(Tag.AUTHENTICATION)
+    batch_error_continuation_option: BatchErrorContinuationOption | None = field(
+        Tag.BATCH_ERROR_CONTINUATION_OPTION
+    )
+    batch_order_option: bool | None = field(Tag.BATCH_ORDER_OPTION)
+    time_stamp: DateTime | None = field(Tag.TIME_STAMP)
+    batch_count: int = field(Tag.BATCH_COUNT)
+
+
+@structure(Tag.MESSAGE_EXTENSION)
+class MessageExtension:
+    """KMIP 1.4 §6.16. What a vendor puts in is not looked at; only whether it must be."""
+
+    vendor_identification: str = field(Tag.VENDOR_IDENTIFICATION)
+    criticality_indicator: bool = field(Tag.CRITICALITY_INDICATOR)
+    vendor_extension: AnyItem | None = field(Tag.VENDOR_EXTENSION)
+
+
+@structure(Tag.BATCH_ITEM)
+class RequestBatchItem:
+    operation: _RawEnumeration = field(Tag.OPERATION)
+    ephemeral: bool | None = field(Tag.EPHEMERAL, since=V2_0)
+    unique_batch_item_id: bytes | None = field(Tag.UNIQUE_BATCH_ITEM_ID)
+    request_payload: AnyItem = field(Tag.REQUEST_PAYLOAD, secret=True)
+    message_extensions: tuple[MessageExtension, ...] = field(Tag.MESSAGE_EXTENSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedBatchItem:
+    """A batch item that is not one: what could be read of it, and what is wrong."""
+
+    operation: int | None
+    unique_batch_item_id: bytes | None
+    error: KmipError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMessage:
+    version: Version
+    header: RequestHeader
+    batch_items: tuple[RequestBatchItem | RejectedBatchItem, ...]
+
+
+class MalformedMessage(Exception):
+    """No batch item could be made out. `version` is the one to answer in."""
+
+    def __init__(self, version: Version, error: KmipError) -> None:
+        super().__init__(error.message)
+        self.version = version
+        self.error = error
+
+
+def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
+    """The message that `data` is. Raises MalformedMessage and nothing else."""
+    version = served[0]
+    try:
+        item = ttlv.decode(data)
+        if item[0] != Tag.REQUEST_MESSAGE or item[1] != STRUCTURE or not item[2]:
+            raise CodecError("a request is a Request Message structure")
+        header_item, *item_items = item[2]
+        if header_item[0] != Tag.REQUEST_HEADER or header_item[1] != STRUCTURE:
+            raise CodecError("a Request Message begins with its Request Header")
+        version = _version(header_item[2], served)
+        header = decode_fields(RequestHeader, header_item[2], version)
+        if header.batch_count != len(item_items):
+            raise CodecError("Batch Count is not the number of batch items")
+        if not item_items:
+            raise MissingData("a Request Message must have a Batch Item")
+        batch_items = tuple(_batch_item(each, version) for each in item_items)
+        return RequestMessage(version=version, header=header, batch_items=batch_items)
+    except UnsupportedProtocolVersion as error:
+        raise MalformedMessage(served[-1], error) from error
+    except KmipError as error:
+        raise MalformedMessage(version, error) from error
+
+
+def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
+    found = next((item for item in header if item[0] == Tag.PROTOCOL_VERSION), None)
+    if found is None:
+        raise MissingData("Request Header must have Protocol Version")
+    numbers = decode_structure(ProtocolVersion, found, served[0])
+    pair = (numbers.protocol_version_major, numbers.protocol_version_minor)
+    version = BY_NUMBERS.get(pair)
+    if version is None or version not in served:
+        raise UnsupportedProtocolVersion(f"KMIP {pair[0]}.{pair[1]} is not served; ask Discover Versions")
+    return version
+
+
+def _batch_item(item: Item, version: Version) -> RequestBatchItem | RejectedBatchItem:
+    if item[0] != Tag.BATCH_ITEM or item[1] != STRUCTURE:
+        raise CodecError("a Request Message has only Batch Items after its header")
+    try:
+        return decode_fields(RequestBatchItem, item[2], version)
+    except KmipError as error:
+        return RejectedBatchItem(
+            operation=_found(item[2], Tag.OPERATION, ENUMERATION),
+            unique_batch_item_id=_found(item[2], Tag.UNIQUE_BATCH_ITEM_ID, BYTE_STRING),
+            error=error,
+        )
+
+
+def _found(items: list[Item], tag: Tag, kind: int) -> Any:
+    return next((item[2] for item in items if item[0] == tag and item[1] == kind), None)
+
+
+# --- responses ----------------------------------------------------------------------------------
+
+
+@structure(Tag.RESPONSE_HEADER)
+class ResponseHeader:
+    """Only what every version has, and what the client asked for: some stop at anything more."""
+
+    protocol_version: ProtocolVersion = field(Tag.PROTOCOL_VERSION)
+    time_stamp: DateTime = field(Tag.TIME_STAMP)
+    client_correlation_value: str | None = field(Tag.CLIENT_CORRELATION_VALUE, since=V1_4)
+    batch_count: int = field(Tag.BATCH_COUNT)
+
+
+@structure(Tag.BATCH_ITEM)
+class ResponseBatchItem:
+    operation: _RawEnumeration | None = field(Tag.OPERATION)
+    unique_batch_item_id: bytes | None = field(Tag.UNIQUE_BATCH_ITEM_ID)
+    result_status: ResultStatus = field(Tag.RESULT_STATUS)
+    result_reason: ResultReason | None = field(Tag.RESULT_REASON)
+    result_message: str | None = field(Tag.RESULT_MESSAGE)
+    asynchronous_correlation_value: bytes | None = field(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
+    response_payload: AnyItem | None = field(Tag.RESPONSE_PAYLOAD, secret=True)
+
+
+_PROTOCOL_VERSIONS = {
+    version: ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor)
+    for version in Version
+}
+
+
+def encode_response(
+    batch_items: list[ResponseBatchItem],
+    version: Version,
+    time_stamp: int,
+    client_correlation_value: str | None = None,
+) -> bytes:
+    """A Response Message. `time_stamp` in seconds since 1970, UTC."""
+    header = ResponseHeader(
+        protocol_version=_PROTOCOL_VERSIONS[version],
+        time_stamp=time_stamp,
+        client_correlation_value=client_correlation_value,
+        batch_count=len(batch_items),
+    )
+    items = [encode_structure(header, version)]
+    items += [encode_structure(item, version) for item in batch_items]
+    return ttlv.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, items))
+
+
+def operation_of(value: int) -> Operation | None:
+    """The operation with this value, or None where the standard has none."""
+    return Operation._value2member_map_.get(value)  # type: ignore[return-value]
+
+
+def peek_version(prefix: bytes, served: tuple[Version, ...]) -> Version | None:
+    """The version in the first bytes of a message that is not whole; None where it cannot be read.
+
+    Request Message, Request Header and Protocol Version are 8 bytes of header each, then come the two
+    Integers of 16 bytes: their values stand at 32 and 48.
+    """
+    if len(prefix) < 56:
+        return None
+    expected = ((0, Tag.REQUEST_MESSAGE), (8, Tag.REQUEST_HEADER), (16, Tag.PROTOCOL_VERSION))
+    if any(int.from_bytes(prefix[at : at + 3], "big") != tag for at, tag in expected):
+        return None
+    if prefix[27] != INTEGER or prefix[43] != INTEGER:
+        return None
+    pair = (int.from_bytes(prefix[32:36], "big"), int.from_bytes(prefix[48:52], "big"))
+    version = BY_NUMBERS.get(pair)
+    return version if version in served else None
