@@ -113,6 +113,10 @@ class AttributeSet:
                 instances[key] = (Attribute(key, 0, value),)
         return self._of(instances)
 
+    def with_all(self, other: AttributeSet) -> AttributeSet:
+        """This set with the keys of `other` behind its own; its own prevail."""
+        return self._of({**self._instances, **other._instances, **self._instances})
+
     def adding(self, key: AttributeKey, value: Any) -> AttributeSet:
         """This set with one more instance of `key`."""
         present = self._instances.get(key, ())

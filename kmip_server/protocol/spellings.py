@@ -8,7 +8,7 @@ that the version does not know, or whose value it does not know, is left out of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any
@@ -32,6 +32,7 @@ _DECODERS: dict[Tag, Decoder] = {row.tag: decoder(row.kind) for row in ROWS.valu
 _ENCODERS: dict[Tag, tuple[int, Encoder]] = {
     row.tag: (int(item_type(row.kind)), encoder(row.kind)) for row in ROWS.values()
 }
+DecodeValue = Callable[[AttributeRow, Item, Version], Any]
 _CUSTOM_PREFIXES = {"x": "x", "y": "y"}
 
 
@@ -90,6 +91,29 @@ def known_key(key: AttributeKey, version: Version) -> bool:
     return ROWS[key].known_in(version)
 
 
+@dataclass(frozen=True, slots=True)
+class PartialValue:
+    """A structure of which a Locate gives only some fields, though it has to have more (KMIP 1.4 §4.9)."""
+
+    items: tuple[Item, ...]
+
+
+def has_parts(key: AttributeKey, value: Any, partial: PartialValue) -> bool:
+    """Whether an attribute's value has every field that `partial` gives."""
+    fields = _encode_value(key, value, LATEST, Tag.ATTRIBUTE_VALUE)[2]
+    return isinstance(fields, list) and all(item in fields for item in partial.items)
+
+
+def _decode_to_match(row: AttributeRow, item: Item, version: Version) -> Any:
+    """A value to compare with; fields that are missing are not compared."""
+    try:
+        return _DECODERS[row.tag](item, version)
+    except MissingData:
+        return PartialValue(tuple(item[2]))
+    except KmipError as error:
+        raise InvalidAttributeValue(f"{row.name}: {error.message}") from error
+
+
 # --- 1.x: name, index, value --------------------------------------------------------------------
 
 
@@ -110,7 +134,7 @@ def key_of_name(name: str) -> AttributeKey:
     return VendorAttribute(vendor, rest) if dash and vendor in _CUSTOM_PREFIXES else VendorAttribute("", name)
 
 
-def decode_named(item: Item, version: Version) -> Attribute:
+def decode_named(item: Item, version: Version, decode_value: DecodeValue = _decode_value) -> Attribute:
     """One 1.x Attribute structure. Raises InvalidAttributeValue for a value of the wrong kind."""
     if item[1] != STRUCTURE:
         raise InvalidAttributeValue("Attribute must be a Structure")
@@ -125,7 +149,7 @@ def decode_named(item: Item, version: Version) -> Attribute:
         return Attribute(key, named.attribute_index, None)
     if isinstance(key, VendorAttribute):
         return Attribute(key, named.attribute_index, _custom_value(value))
-    return Attribute(key, named.attribute_index, _decode_value(ROWS[key], value, version))
+    return Attribute(key, named.attribute_index, decode_value(ROWS[key], value, version))
 
 
 def encode_named(attribute: Attribute, version: Version) -> Item:
@@ -149,7 +173,7 @@ class _VendorAttribute:
     attribute_value: AnyItem | None = field(Tag.ATTRIBUTE_VALUE)
 
 
-def decode_tagged(item: Item, version: Version) -> Attribute:
+def decode_tagged(item: Item, version: Version, decode_value: DecodeValue = _decode_value) -> Attribute:
     """One attribute inside a 2.x Attributes structure."""
     if item[0] == Tag.ATTRIBUTE:
         vendor = decode_fields(_VendorAttribute, item[2] if item[1] == STRUCTURE else (), version)
@@ -159,7 +183,7 @@ def decode_tagged(item: Item, version: Version) -> Attribute:
     row = ROWS.get(item[0])  # type: ignore[call-overload]
     if row is None:
         raise UnknownTag(f"0x{item[0]:06X} is not the tag of an attribute")
-    return Attribute(row.tag, None, _decode_value(row, item, version))
+    return Attribute(row.tag, None, decode_value(row, item, version))
 
 
 def encode_tagged(attribute: Attribute, version: Version) -> Item:
@@ -196,6 +220,7 @@ class _Template:
 
     tags: frozenset[int]
     tag: Tag
+    decode_value: DecodeValue = _decode_value
 
     def decode(self, items: list[Item], version: Version) -> TemplateAttribute:
         names: list[Name] = []
@@ -203,11 +228,11 @@ class _Template:
         decode_name = decoder(Name)
         for item in _inside(items):
             if version.major > 1:
-                attributes.append(decode_tagged(item, version))
+                attributes.append(decode_tagged(item, version, self.decode_value))
             elif item[0] == Tag.NAME:
                 names.append(decode_name(item, version))
             elif item[0] == Tag.ATTRIBUTE:
-                attributes.append(decode_named(item, version))
+                attributes.append(decode_named(item, version, self.decode_value))
             else:
                 raise UnknownTag(f"Template-Attribute has no field 0x{item[0]:06X}")
         return TemplateAttribute(names=tuple(names), attributes=tuple(attributes))
@@ -224,17 +249,18 @@ class _Repeated:
     """1.x: Attribute structures, repeated. FortiOS puts those of a Locate into a Template-Attribute."""
 
     tags: frozenset[int]
+    decode_value: DecodeValue = _decode_value
 
     def decode(self, items: list[Item], version: Version) -> tuple[Attribute, ...]:
         attributes: list[Attribute] = []
         for item in items:
             if item[0] == Tag.TEMPLATE_ATTRIBUTE:
-                template = _TEMPLATE_1.decode([item], version)
+                template = _TEMPLATE_TO_MATCH.decode([item], version)
                 if template.names:
                     raise MissingData("a Template-Attribute here holds attributes, not template names")
                 attributes += template.attributes
             else:
-                attributes.append(decode_named(item, version))
+                attributes.append(decode_named(item, version, self.decode_value))
         return tuple(attributes)
 
     def encode(self, value: tuple[Attribute, ...], version: Version) -> list[Item]:
@@ -249,9 +275,10 @@ class _Attributes:
     tag: Tag
     always: bool
     """Whether the structure stands even when it is empty."""
+    decode_value: DecodeValue = _decode_value
 
     def decode(self, items: list[Item], version: Version) -> tuple[Attribute, ...]:
-        return tuple(decode_tagged(item, version) for item in _inside(items))
+        return tuple(decode_tagged(item, version, self.decode_value) for item in _inside(items))
 
     def encode(self, value: tuple[Attribute, ...], version: Version) -> list[Item]:
         if not value and not self.always:
@@ -333,7 +360,7 @@ def _template(first: Tag, second: Tag, *also: Tag) -> dict[int, Spelling]:
     }
 
 
-_TEMPLATE_1 = _Template(frozenset({Tag.TEMPLATE_ATTRIBUTE}), Tag.TEMPLATE_ATTRIBUTE)
+_TEMPLATE_TO_MATCH = _Template(frozenset({Tag.TEMPLATE_ATTRIBUTE}), Tag.TEMPLATE_ATTRIBUTE, _decode_to_match)
 
 TEMPLATE_ATTRIBUTE = _template(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES)
 # Some clients put what is common to both keys into a plain Template-Attribute.
@@ -351,8 +378,8 @@ KEY_VALUE_ATTRIBUTES: dict[int, Spelling] = {
     2: _Attributes(frozenset({Tag.ATTRIBUTES}), Tag.ATTRIBUTES, always=False),
 }
 ATTRIBUTES_TO_MATCH: dict[int, Spelling] = {
-    1: _Repeated(frozenset({Tag.ATTRIBUTE, Tag.TEMPLATE_ATTRIBUTE})),
-    2: _Attributes(frozenset({Tag.ATTRIBUTES}), Tag.ATTRIBUTES, always=True),
+    1: _Repeated(frozenset({Tag.ATTRIBUTE, Tag.TEMPLATE_ATTRIBUTE}), _decode_to_match),
+    2: _Attributes(frozenset({Tag.ATTRIBUTES}), Tag.ATTRIBUTES, True, _decode_to_match),
 }
 ATTRIBUTE: dict[int, Spelling] = {
     1: _Single(frozenset({Tag.ATTRIBUTE}), Tag.ATTRIBUTE),

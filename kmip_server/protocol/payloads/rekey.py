@@ -1,0 +1,23 @@
+"""Re-key. KMIP 1.4 §4.4; KMIP 2.1 §6.1.42."""
+
+from __future__ import annotations
+
+from kmip_server.protocol.schema import Interval, field, structure
+from kmip_server.protocol.spellings import TEMPLATE_ATTRIBUTE, TemplateAttribute
+from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.versions import V1_4
+
+
+@structure(Tag.REQUEST_PAYLOAD)
+class RekeyRequest:
+    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    offset: Interval | None = field(Tag.OFFSET)
+    template_attribute: TemplateAttribute | None = field(Tag.TEMPLATE_ATTRIBUTE, spellings=TEMPLATE_ATTRIBUTE)
+
+
+@structure(Tag.RESPONSE_PAYLOAD)
+class RekeyResponse:
+    unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
+    template_attribute: TemplateAttribute | None = field(
+        Tag.TEMPLATE_ATTRIBUTE, until=V1_4, spellings=TEMPLATE_ATTRIBUTE
+    )
