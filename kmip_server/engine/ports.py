@@ -14,7 +14,6 @@ from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType, Operation
 
-
 # --- objects ------------------------------------------------------------------------------------
 
 
@@ -91,9 +90,7 @@ class KeyStore(Protocol):
         self, value: bytes, *, unique_identifier: str, object_type: ObjectType, generation: int
     ) -> SealedMaterial: ...
 
-    def open(
-        self, sealed: SealedMaterial, *, unique_identifier: str, object_type: ObjectType
-    ) -> bytes: ...
+    def open(self, sealed: SealedMaterial, *, unique_identifier: str, object_type: ObjectType) -> bytes: ...
 
     def random(self, length: int) -> bytes:
         """`length` bytes: the HSM's random mixed with the operating system's."""

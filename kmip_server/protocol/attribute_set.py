@@ -125,9 +125,7 @@ class AttributeSet:
 
     def replacing(self, key: AttributeKey, index: int, value: Any) -> AttributeSet:
         """This set with another value in the instance that has `index`."""
-        changed = tuple(
-            a._replace(value=value) if a.index == index else a for a in self._instances.get(key, ())
-        )
+        changed = tuple(a._replace(value=value) if a.index == index else a for a in self._instances.get(key, ()))
         return self._of({**self._instances, key: changed})
 
     def without(self, key: AttributeKey, index: int | None = None) -> AttributeSet:

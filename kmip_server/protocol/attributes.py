@@ -112,15 +112,9 @@ _ROWS = (
     AttributeRow(
         Tag.X_509_CERTIFICATE_IDENTIFIER, values.X509CertificateIdentifier, CERTIFICATES, "server", since=V1_1
     ),
-    AttributeRow(
-        Tag.X_509_CERTIFICATE_SUBJECT, values.X509CertificateSubject, CERTIFICATES, "server", since=V1_1
-    ),
-    AttributeRow(
-        Tag.X_509_CERTIFICATE_ISSUER, values.X509CertificateIssuer, CERTIFICATES, "server", since=V1_1
-    ),
-    AttributeRow(
-        Tag.CERTIFICATE_IDENTIFIER, values.CertificateIdentifier, CERTIFICATES, "server", until=V1_4
-    ),
+    AttributeRow(Tag.X_509_CERTIFICATE_SUBJECT, values.X509CertificateSubject, CERTIFICATES, "server", since=V1_1),
+    AttributeRow(Tag.X_509_CERTIFICATE_ISSUER, values.X509CertificateIssuer, CERTIFICATES, "server", since=V1_1),
+    AttributeRow(Tag.CERTIFICATE_IDENTIFIER, values.CertificateIdentifier, CERTIFICATES, "server", until=V1_4),
     AttributeRow(Tag.CERTIFICATE_SUBJECT, values.CertificateSubject, CERTIFICATES, "server", until=V1_4),
     AttributeRow(Tag.CERTIFICATE_ISSUER, values.CertificateIssuer, CERTIFICATES, "server", until=V1_4),
     AttributeRow(
@@ -160,9 +154,7 @@ _ROWS = (
     ),
     AttributeRow(Tag.CONTACT_INFORMATION, str, ALL, "either", **_FREE),
     AttributeRow(Tag.LAST_CHANGE_DATE, _DATE, ALL, "server"),
-    AttributeRow(
-        Tag.ALTERNATIVE_NAME, values.AlternativeName, ALL, "client", multiple=True, **_FREE, since=V1_2
-    ),
+    AttributeRow(Tag.ALTERNATIVE_NAME, values.AlternativeName, ALL, "client", multiple=True, **_FREE, since=V1_2),
     AttributeRow(Tag.KEY_VALUE_PRESENT, bool, WITH_KEY_VALUE, "server", since=V1_2),
     AttributeRow(
         Tag.KEY_VALUE_LOCATION,
@@ -199,9 +191,7 @@ _ROWS = (
     AttributeRow(Tag.ROTATE_OFFSET, _SECONDS, ALL, "either", since=V2_1),
     *(
         # KMIP 2.1 §4.5: 24 attributes of the two names in an X.509 certificate.
-        AttributeRow(
-            Tag[f"CERTIFICATE_{party}_{part}"], str, CERTIFICATES, "server", multiple=True, since=V2_0
-        )
+        AttributeRow(Tag[f"CERTIFICATE_{party}_{part}"], str, CERTIFICATES, "server", multiple=True, since=V2_0)
         for party in ("SUBJECT", "ISSUER")
         for part in (
             "CN",

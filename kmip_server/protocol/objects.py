@@ -59,9 +59,7 @@ class KeyWrappingData:
 
     wrapping_method: WrappingMethod = field(Tag.WRAPPING_METHOD)
     encryption_key_information: EncryptionKeyInformation | None = field(Tag.ENCRYPTION_KEY_INFORMATION)
-    mac_signature_key_information: MACSignatureKeyInformation | None = field(
-        Tag.MAC_SIGNATURE_KEY_INFORMATION
-    )
+    mac_signature_key_information: MACSignatureKeyInformation | None = field(Tag.MAC_SIGNATURE_KEY_INFORMATION)
     mac_signature: bytes | None = field(Tag.MAC_SIGNATURE)
     iv_counter_nonce: bytes | None = field(Tag.IV_COUNTER_NONCE)
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
@@ -73,9 +71,7 @@ class KeyWrappingSpecification:
 
     wrapping_method: WrappingMethod = field(Tag.WRAPPING_METHOD)
     encryption_key_information: EncryptionKeyInformation | None = field(Tag.ENCRYPTION_KEY_INFORMATION)
-    mac_signature_key_information: MACSignatureKeyInformation | None = field(
-        Tag.MAC_SIGNATURE_KEY_INFORMATION
-    )
+    mac_signature_key_information: MACSignatureKeyInformation | None = field(Tag.MAC_SIGNATURE_KEY_INFORMATION)
     attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=ATTRIBUTE_NAMES)
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
 
@@ -367,9 +363,7 @@ TRANSPARENT: dict[KeyFormatType, type[Any]] = {
 }
 
 
-def transparent_numbers(
-    key_format_type: KeyFormatType, material: TransparentMaterial, version: Version
-) -> Any:
+def transparent_numbers(key_format_type: KeyFormatType, material: TransparentMaterial, version: Version) -> Any:
     """The typed structure of a Transparent Key Material. Raises CodecError where it is not that structure."""
     expected = TRANSPARENT.get(key_format_type)
     if expected is None:

@@ -37,19 +37,13 @@ PAYLOADS: dict[Operation, PayloadRow] = {
         attributes.GetAttributeListRequest, attributes.GetAttributeListResponse
     ),
     Operation.ADD_ATTRIBUTE: PayloadRow(attributes.AddAttributeRequest, attributes.AddAttributeResponse),
-    Operation.MODIFY_ATTRIBUTE: PayloadRow(
-        attributes.ModifyAttributeRequest, attributes.ModifyAttributeResponse
-    ),
-    Operation.DELETE_ATTRIBUTE: PayloadRow(
-        attributes.DeleteAttributeRequest, attributes.DeleteAttributeResponse
-    ),
+    Operation.MODIFY_ATTRIBUTE: PayloadRow(attributes.ModifyAttributeRequest, attributes.ModifyAttributeResponse),
+    Operation.DELETE_ATTRIBUTE: PayloadRow(attributes.DeleteAttributeRequest, attributes.DeleteAttributeResponse),
     Operation.ACTIVATE: PayloadRow(lifecycle.ActivateRequest, lifecycle.ActivateResponse),
     Operation.REVOKE: PayloadRow(lifecycle.RevokeRequest, lifecycle.RevokeResponse),
     Operation.DESTROY: PayloadRow(lifecycle.DestroyRequest, lifecycle.DestroyResponse),
     Operation.QUERY: PayloadRow(discovery.QueryRequest, discovery.QueryResponse),
-    Operation.DISCOVER_VERSIONS: PayloadRow(
-        discovery.DiscoverVersionsRequest, discovery.DiscoverVersionsResponse
-    ),
+    Operation.DISCOVER_VERSIONS: PayloadRow(discovery.DiscoverVersionsRequest, discovery.DiscoverVersionsResponse),
     Operation.ENCRYPT: PayloadRow(cryptographic.EncryptRequest, cryptographic.EncryptResponse),
     Operation.DECRYPT: PayloadRow(cryptographic.DecryptRequest, cryptographic.DecryptResponse),
     Operation.SIGN: PayloadRow(cryptographic.SignRequest, cryptographic.SignResponse),

@@ -52,9 +52,7 @@ class ModifyAttributeRequest:
     """1.x names the instance by its index, 2.x by its current value."""
 
     unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
-    current_attribute: Attribute | None = field(
-        Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE
-    )
+    current_attribute: Attribute | None = field(Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE)
     attribute: Attribute = field(Tag.ATTRIBUTE, spellings=ATTRIBUTE)
 
 
@@ -71,9 +69,7 @@ class DeleteAttributeRequest:
     unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
     attribute_name: str | None = field(Tag.ATTRIBUTE_NAME, until=V1_4)
     attribute_index: int | None = field(Tag.ATTRIBUTE_INDEX, until=V1_4)
-    current_attribute: Attribute | None = field(
-        Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE
-    )
+    current_attribute: Attribute | None = field(Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE)
     attribute_references: tuple[AttributeKey, ...] = field(
         Tag.ATTRIBUTE_REFERENCE, since=V2_0, spellings={2: ATTRIBUTE_NAMES[2]}
     )

@@ -1,0 +1,170 @@
+"""One request from bytes to bytes. Read this first.
+
+    bytes -> decode -> who is asking -> each item: open, permit, act -> encode -> bytes, and a unit of work
+
+Nothing here writes: `evaluate` leaves a reply and what must be durable before the reply may leave. Whoever
+calls it applies the unit of work first (`work/executor.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kmip_server.clock import Clock
+from kmip_server.engine import batch
+from kmip_server.engine.batch import Recorder
+from kmip_server.engine.context import Context, Policy
+from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
+from kmip_server.errors import (
+    AuthenticationNotSuccessful,
+    InternalError,
+    InvalidField,
+    KmipError,
+    ResponseTooLarge,
+    ServerLimitExceeded,
+)
+from kmip_server.principal import Peer, Principal
+from kmip_server.protocol.enums import Operation, ResultStatus
+from kmip_server.protocol.messages import (
+    Authentication,
+    MalformedMessage,
+    RequestMessage,
+    ResponseBatchItem,
+    decode_request,
+    encode_response,
+)
+from kmip_server.protocol.reasons import reason_of
+from kmip_server.protocol.versions import Version
+
+log = logging.getLogger(__name__)
+
+# Making a key pair can take seconds: it is evaluated away from the thread that applies.
+_SLOW = frozenset({int(Operation.CREATE_KEY_PAIR)})
+NOBODY = Principal(name="", domain="", authentication="none")
+
+Identify = Callable[[Peer, Authentication | None, Version], Principal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A reply, and what must be durable before it leaves."""
+
+    reply: bytes = field(repr=False)
+    unit: UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """Everything a request needs but the database connection, which is the calling thread's."""
+
+    clock: Clock
+    keystore: KeyStore
+    identify: Identify
+    authorizer: Callable[[], Authorizer]
+    policy: Policy
+    policy_revision: Callable[[], int]
+    max_batch_items: int = 1000
+
+    def is_slow(self, message: bytes) -> bool:
+        """Whether the request should be evaluated on the pool. Cheap; says False for what cannot be read."""
+        try:
+            request = decode_request(message, self.policy.served)
+        except MalformedMessage:
+            return False
+        return any(item.operation in _SLOW for item in request.batch_items)
+
+    def evaluate(self, message: bytes, peer: Peer, store: ObjectStore) -> Evaluation:
+        """The reply to one message. Never raises for what a peer sent."""
+        recorder = Recorder(
+            request_identifier=self.clock.identifier(),
+            source=peer.address,
+            policy_revision=self.policy_revision(),
+        )
+        try:
+            request = decode_request(message, self.policy.served)
+        except MalformedMessage as error:
+            return self._refused(error.version, error.error, recorder, None)
+        try:
+            self._require_understood(request)
+            principal = self.identify(peer, request.header.authentication, request.version)
+        except InternalError as error:
+            log.error("request %s: %s", recorder.request_identifier, error.message)
+            return self._refused(request.version, InternalError("the server is not available"), recorder, request)
+        except KmipError as error:
+            return self._refused(request.version, error, recorder, request)
+        context = Context(
+            principal=principal,
+            version=request.version,
+            now=self.clock.now(),
+            now_microseconds=self.clock.now_microseconds(),
+            new_identifier=self.clock.identifier,
+            store=store,
+            keystore=self.keystore,
+            authorizer=self.authorizer(),
+            policy=self.policy,
+        )
+        results = batch.run(context, request, recorder)
+        reply = self._encoded(results, request)
+        limit = request.header.maximum_response_size
+        if limit is not None and len(reply) > limit:
+            too_large = ResponseTooLarge(f"the answer has {len(reply)} bytes, the Maximum Response Size is {limit}")
+            return self._refused(request.version, too_large, recorder, request)
+        return Evaluation(reply=reply, unit=context.unit_of_work())
+
+    def _require_understood(self, request: RequestMessage) -> None:
+        """Raise for what a header may ask and this server does not do."""
+        header = request.header
+        if len(request.batch_items) > self.max_batch_items:
+            raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
+        if header.maximum_response_size is not None and header.maximum_response_size < 0:
+            raise InvalidField("Maximum Response Size is not negative")
+        ids = [item.unique_batch_item_id for item in request.batch_items]
+        given = [each for each in ids if each is not None]
+        if len(set(given)) != len(given):
+            raise InvalidField("two batch items have the same Unique Batch Item ID")
+
+    def refusal(self, version: Version, error: KmipError) -> bytes:
+        """A reply for what never became a request: header and one item without operation."""
+        result = ResponseBatchItem(
+            result_status=ResultStatus.OPERATION_FAILED,
+            result_reason=reason_of(error, None, version),
+            result_message=error.message,
+        )
+        return encode_response([result], version, self.clock.now())
+
+    def _refused(
+        self, version: Version, error: KmipError, recorder: Recorder, request: RequestMessage | None
+    ) -> Evaluation:
+        """The same failure for the whole message, on record."""
+        operation = Operation._value2member_map_.get(request.batch_items[0].operation) if request else None
+        reason = reason_of(error, operation if isinstance(operation, Operation) else None, version)
+        results = [
+            ResponseBatchItem(
+                operation=item.operation,
+                unique_batch_item_id=item.unique_batch_item_id,
+                result_status=ResultStatus.OPERATION_FAILED,
+                result_reason=reason,
+                result_message=error.message,
+            )
+            for item in (request.batch_items if request else ())
+        ]
+        reply = self._encoded(results, request) if request else self.refusal(version, error)
+        entry = AuditEntry(
+            request_identifier=recorder.request_identifier,
+            principal="",
+            authentication="none",
+            source=recorder.source,
+            operation=operation.title if isinstance(operation, Operation) else "message",
+            version=str(version),
+            object="",
+            outcome="refused" if isinstance(error, AuthenticationNotSuccessful) else "failed",
+            reason=reason.title,
+            rule=getattr(error, "detail", ""),
+            policy_revision=recorder.policy_revision,
+        )
+        return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=(entry,)))
+
+    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage) -> bytes:
+        return encode_response(results, request.version, self.clock.now(), request.header.client_correlation_value)

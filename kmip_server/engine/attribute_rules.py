@@ -1,0 +1,228 @@
+"""What a client may set, change and take away, checked against the attribute table.
+
+Strategy: `protocol/attributes.py` holds the rules, one row each; here stand the checks that apply a row, and
+the few rules that concern more than one attribute. KMIP 1.4 section 3 and sections 4.14-4.16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from kmip_server.engine import states
+from kmip_server.engine.context import Context, Found
+from kmip_server.engine.ports import Condition, LocateQuery
+from kmip_server.errors import (
+    ApplicationNamespaceNotSupported,
+    AttributeReadOnly,
+    AttributeSingleValued,
+    InvalidAttribute,
+    InvalidAttributeValue,
+    ObjectNotFound,
+    TooManyInstances,
+    UnsupportedAttribute,
+    WrongKeyLifecycleState,
+)
+from kmip_server.protocol.attribute_set import Attribute, AttributeKey, AttributeSet, VendorAttribute
+from kmip_server.protocol.attribute_values import (
+    ApplicationSpecificInformation,
+    CustomValue,
+    Name,
+    UsageLimits,
+)
+from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
+from kmip_server.protocol.enums import ItemType, ObjectType, Operation
+from kmip_server.protocol.objects import Template
+from kmip_server.protocol.spellings import TemplateAttribute
+from kmip_server.protocol.tags import Tag
+
+MAX_INSTANCES = 1_000
+"""Of one attribute on one object."""
+
+# Attributes that an operation fills from its own fields or that Create and Register take from the client,
+# though nobody may touch them later.
+_DATES_IN_ORDER = (
+    Tag.ACTIVATION_DATE,
+    Tag.PROCESS_START_DATE,
+    Tag.PROTECT_STOP_DATE,
+    Tag.DEACTIVATION_DATE,
+)
+# Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
+_SERVER_VENDOR = "y"
+
+
+def row_of(key: AttributeKey) -> AttributeRow | None:
+    """The table row, or None for a vendor attribute. Raises InvalidAttribute for a name nobody defined."""
+    if isinstance(key, VendorAttribute):
+        if not key.vendor_identification:
+            raise InvalidAttribute(f"{key.attribute_name!r} is not an attribute; custom ones begin with x-")
+        return None
+    return ATTRIBUTES[key]
+
+
+# --- making objects -----------------------------------------------------------------------------
+
+
+def requested(context: Context, object_type: ObjectType, *templates: TemplateAttribute | None) -> AttributeSet:
+    """The attributes a client asks for in one or more Template-Attributes, checked; later ones prevail.
+
+    Attributes of the Templates named come first, so that what stands in the request overrides them
+    (KMIP 1.4 §2.1.8). Raises what `settable` raises, and ObjectNotFound for a Template that is not there.
+    """
+    merged = AttributeSet()
+    for template in templates:
+        if template is not None:
+            for name in template.names:
+                merged = overriding(merged, _inherited(context, name, object_type))
+            merged = overriding(merged, collected(template.attributes, object_type))
+    return merged
+
+
+def collected(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
+    """A checked set of what a client gives for a new object."""
+    gathered: list[Attribute] = []
+    seen: set[AttributeKey] = set()
+    for attribute in attributes:
+        row = settable(attribute, object_type)
+        if row is not None and not row.multiple and attribute.key in seen:
+            raise AttributeSingleValued(f"{row.name} can be given once only")
+        seen.add(attribute.key)
+        gathered.append(attribute._replace(value=completed(attribute.value)))
+    made = AttributeSet(gathered)
+    for key in seen:
+        check_instances(key, made.instances(key))
+    return made
+
+
+def overriding(base: AttributeSet, over: AttributeSet) -> AttributeSet:
+    """`base` with every attribute that `over` has replaced by it."""
+    return AttributeSet([a for a in base if a.key not in over] + list(over))
+
+
+def _inherited(context: Context, name: Name, object_type: ObjectType) -> AttributeSet:
+    """The attributes of the Template with this Name, as far as they apply to objects of the type."""
+    query = LocateQuery(
+        domain=context.principal.domain,
+        owners=None,
+        conditions=(Condition(key=Tag.NAME, value=name),),
+        include_destroyed=False,
+        include_archived=False,
+    )
+    for stored in context.candidates(query):
+        if stored.object_type == ObjectType.TEMPLATE and name in stored.attributes.all(Tag.NAME):
+            template = context.open(stored.unique_identifier, Operation.GET).material()
+            assert isinstance(template, Template)
+            return AttributeSet(a for a in template.attributes if _applies(a.key, object_type))
+    raise ObjectNotFound(f"no Template has the Name {name.name_value!r}")
+
+
+def _applies(key: AttributeKey, object_type: ObjectType) -> bool:
+    return isinstance(key, VendorAttribute) or object_type in ATTRIBUTES[key].objects
+
+
+# --- one attribute ------------------------------------------------------------------------------
+
+
+def settable(attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
+    """Check that a client may give an object of this type this attribute and value.
+
+    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
+    ApplicationNamespaceNotSupported.
+    """
+    key, _, value = attribute
+    row = row_of(key)
+    if value is None:
+        raise InvalidAttributeValue(f"{key.title} must have a value")
+    if row is None:
+        assert isinstance(key, VendorAttribute)
+        check_custom(key, value)
+        return None
+    if row.set_by == "server":
+        raise AttributeReadOnly(f"{row.name} is set by the server alone")
+    if object_type not in row.objects:
+        raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
+    check_value(row, value)
+    return row
+
+
+def check_custom(key: VendorAttribute, value: Any) -> None:
+    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39)."""
+    if key.vendor_identification == _SERVER_VENDOR:
+        raise AttributeReadOnly(f"{key.title}: attributes that begin with y- are set by the server alone")
+    assert isinstance(value, CustomValue)
+    if value.type == ItemType.STRUCTURE and any(kind == ItemType.STRUCTURE for _, kind, _ in value.value):
+        raise InvalidAttributeValue(f"{key.title}: a structure here has no structures inside")
+
+
+def check_value(row: AttributeRow, value: Any) -> None:
+    """The ranges that a type alone does not say."""
+    if row.tag == Tag.CRYPTOGRAPHIC_LENGTH and value < 0:
+        raise InvalidAttributeValue("Cryptographic Length is not negative")
+    if row.kind == ItemType.DATE_TIME and value < 0:
+        raise InvalidAttributeValue(f"{row.name} is before 1970")
+    if isinstance(value, Name) and not value.name_value:
+        raise InvalidAttributeValue("a Name is not empty")
+    if isinstance(value, UsageLimits) and value.usage_limits_total < 0:
+        raise InvalidAttributeValue("Usage Limits Total is not negative")
+    if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
+        raise ApplicationNamespaceNotSupported(
+            "Application Data must be given; this server makes up none for any namespace"
+        )
+
+
+def completed(value: Any) -> Any:
+    """The value with what the server adds: the count that Usage Limits start with."""
+    if isinstance(value, UsageLimits):
+        return replace(value, usage_limits_count=value.usage_limits_total)
+    return value
+
+
+def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
+    """Raise TooManyInstances, or InvalidAttributeValue where two instances have one index or value."""
+    if len(instances) > MAX_INSTANCES:
+        raise TooManyInstances(f"more than {MAX_INSTANCES} instances of {key.title}")
+    if len({instance.index for instance in instances}) != len(instances):
+        raise InvalidAttributeValue(f"two instances of {key.title} have the same Attribute Index")
+    if key == Tag.NAME and len({instance.value.name_value for instance in instances}) != len(instances):
+        raise InvalidAttributeValue("the same Name is given twice")
+
+
+# --- several attributes -------------------------------------------------------------------------
+
+
+def check_dates(attributes: AttributeSet) -> None:
+    """Activation, Process Start, Protect Stop and Deactivation Date come in this order, as far as given."""
+    given = [(tag, attributes.one(tag)) for tag in _DATES_IN_ORDER if attributes.one(tag) is not None]
+    for (earlier, first), (later, second) in pairwise(given):
+        if first > second:
+            raise InvalidAttributeValue(f"{later.title} is before {earlier.title}")
+
+
+def check_modifiable(context: Context, found: Found, row: AttributeRow) -> None:
+    """Raise AttributeReadOnly or WrongKeyLifecycleState unless a client may change this attribute now."""
+    if not row.modifiable:
+        raise AttributeReadOnly(f"{row.name} cannot be changed by a client")
+    check_date_open(context, found, row.tag)
+
+
+def check_date_open(context: Context, found: Found, tag: Tag) -> None:
+    """The dates that drive State may be changed only while they are not yet past (KMIP 1.4 §3.24-3.27)."""
+    allowed = _OPEN_DATES.get(tag)
+    if allowed is None or found.state is None:
+        return
+    if found.state not in allowed:
+        raise WrongKeyLifecycleState(f"{tag.title} cannot be changed when the object is {found.state.title}")
+    present = found.attributes.one(tag)
+    reached = present is not None and present <= context.now
+    if reached and tag in (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE):
+        raise WrongKeyLifecycleState(f"{tag.title} has been reached and cannot be changed")
+
+
+_OPEN_DATES = {
+    Tag.ACTIVATION_DATE: frozenset({states.PRE_ACTIVE}),
+    Tag.PROCESS_START_DATE: frozenset({states.PRE_ACTIVE, states.ACTIVE}),
+    Tag.PROTECT_STOP_DATE: frozenset({states.PRE_ACTIVE, states.ACTIVE}),
+    Tag.DEACTIVATION_DATE: frozenset({states.PRE_ACTIVE, states.ACTIVE}),
+}

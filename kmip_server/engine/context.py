@@ -1,0 +1,312 @@
+"""What an operation sees of the world, and what it leaves behind.
+
+Strategy: an operation reads objects through `open`, which checks permission and State in the same breath, and
+hands changed objects to `save`; nothing is written here. Later items of a batch see what earlier ones saved.
+A failed item is rolled back by dropping what it left; so is a whole batch under Undo. What remains at the end
+is the unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from kmip_server.engine import material, states
+from kmip_server.engine.ports import (
+    AuditEntry,
+    Authorizer,
+    Decision,
+    KeyStore,
+    LocateQuery,
+    ObjectFacts,
+    ObjectStore,
+    StoredObject,
+    UnitOfWork,
+    Write,
+)
+from kmip_server.errors import (
+    NonUniqueNameAttribute,
+    ObjectArchived,
+    ObjectDestroyed,
+    ObjectNotFound,
+    PermissionDenied,
+)
+from kmip_server.principal import Principal
+from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.enums import ObjectType, Operation, State
+from kmip_server.protocol.objects import ManagedObject
+from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.versions import Version
+
+NO_SUCH_OBJECT = "no object has this Unique Identifier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that operations need."""
+
+    weak_algorithms: bool = False
+    lease_time_seconds: int = 3600
+    unique_names: str = "owner"
+    """"owner", "domain" or "off"."""
+    max_locate_items: int = 100_000
+    """More matches than this are refused, never cut short."""
+    served: tuple[Version, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object that the principal may use for the operation it was opened for."""
+
+    stored: StoredObject
+    now: int
+    _keystore: KeyStore = field(repr=False)
+
+    @property
+    def unique_identifier(self) -> str:
+        return self.stored.unique_identifier
+
+    @property
+    def object_type(self) -> ObjectType:
+        return self.stored.object_type
+
+    @property
+    def attributes(self) -> AttributeSet:
+        return self.stored.attributes
+
+    @property
+    def state(self) -> State | None:
+        """The effective State."""
+        return states.effective_state(self.stored.attributes, self.now)
+
+    def material(self) -> ManagedObject:
+        """The object itself, unsealed. Raises ObjectDestroyed, KeyStoreUnavailable, SealBroken."""
+        sealed = self.stored.sealed
+        if sealed is None:
+            raise ObjectDestroyed("the object has been destroyed")
+        opened = self._keystore.open(
+            sealed,
+            unique_identifier=self.stored.unique_identifier,
+            object_type=self.stored.object_type,
+        )
+        return material.from_bytes(self.stored.object_type, opened)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What has been read and saved so far. Copied before each item, so that it can be dropped."""
+
+    saved: dict[str, StoredObject] = field(default_factory=dict)
+    read_revisions: dict[str, int] = field(default_factory=dict)
+    material_changed: set[str] = field(default_factory=set)
+    id_placeholder: str | None = None
+
+    def copy(self) -> _Work:
+        return _Work(dict(self.saved), dict(self.read_revisions), set(self.material_changed), self.id_placeholder)
+
+
+class Context:
+    """One request's view. Not shared between threads; lives as long as the request."""
+
+    def __init__(
+        self,
+        *,
+        principal: Principal,
+        version: Version,
+        now: int,
+        now_microseconds: int,
+        new_identifier: Callable[[], str],
+        store: ObjectStore,
+        keystore: KeyStore,
+        authorizer: Authorizer,
+        policy: Policy,
+    ) -> None:
+        self.principal = principal
+        self.version = version
+        self.now = now
+        self.keystore = keystore
+        self.policy = policy
+        self._now_microseconds = now_microseconds
+        self._new_identifier = new_identifier
+        self._made = 0
+        self._store = store
+        self._authorizer = authorizer
+        self._work = _Work()
+        self._audit: list[AuditEntry] = []
+        self.decided_rule = ""
+        """The rule that decided last, for the record."""
+        self.touched: str = ""
+        """The objects the current item named, for the record."""
+
+    # --- reading ------------------------------------------------------------------------------
+
+    @property
+    def id_placeholder(self) -> str | None:
+        return self._work.id_placeholder
+
+    @id_placeholder.setter
+    def id_placeholder(self, unique_identifier: str | None) -> None:
+        self._work.id_placeholder = unique_identifier
+
+    def permit(self, operation: Operation) -> None:
+        """Raise PermissionDenied unless the principal may perform an operation that has no object yet."""
+        decision = self._authorizer.decide(self.principal, operation, None)
+        self._require(decision)
+
+    def open(self, unique_identifier: str | None, operation: Operation) -> Found:
+        """The object, if this principal may perform `operation` on it in its State.
+
+        None stands for the ID Placeholder. Raises ObjectNotFound (absent and forbidden look alike),
+        PermissionDenied, ObjectArchived, ObjectDestroyed, WrongKeyLifecycleState.
+        """
+        identifier = unique_identifier if unique_identifier is not None else self._work.id_placeholder
+        if identifier is None:
+            raise ObjectNotFound("no Unique Identifier is given and the ID Placeholder is empty")
+        self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        if stored is None:
+            self.decided_rule = "no such object"
+            raise ObjectNotFound(NO_SUCH_OBJECT)
+        self._require(self._decide(operation, stored))
+        if Tag.ARCHIVE_DATE in stored.attributes and operation is not Operation.RECOVER:
+            raise ObjectArchived("the object is archived; recover it first")
+        states.require(operation, stored.attributes, self.now)
+        self._work.read_revisions.setdefault(identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
+    def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
+        facts = ObjectFacts(
+            unique_identifier=stored.unique_identifier,
+            owner=stored.owner,
+            domain=stored.domain,
+            object_type=stored.object_type,
+        )
+        return self._authorizer.decide(self.principal, operation, facts)
+
+    def _require(self, decision: Decision) -> None:
+        self.decided_rule = decision.rule
+        if decision.allowed:
+            return
+        if not decision.visible:
+            raise ObjectNotFound(NO_SUCH_OBJECT)
+        raise PermissionDenied(decision.reason)
+
+    def candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
+        """What the store finds for a Locate, with this batch's own changes in place; newest first."""
+        owners = self._authorizer.visible_owners(self.principal, Operation.LOCATE)
+        if owners == ():
+            return
+        query = replace(query, domain=self.principal.domain, owners=owners)
+        saved = self._work.saved
+        for stored in sorted(saved.values(), key=lambda each: -each.created_order):
+            if owners is None or stored.owner in owners:
+                yield stored
+        for stored in self._store.candidates(query):
+            if stored.unique_identifier not in saved:
+                yield stored
+
+    # --- writing ------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> str:
+        """Who owns what this principal makes."""
+        return f"principal:{self.principal.name}"
+
+    def make(self, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet) -> Found:
+        """A new object with these attributes, sealed, saved, and in the ID Placeholder."""
+        unique_identifier = self._new_identifier()
+        self._made += 1
+        sealed = self.keystore.seal(
+            material.to_bytes(managed_object),
+            unique_identifier=unique_identifier,
+            object_type=object_type,
+            generation=1,
+        )
+        stored = StoredObject(
+            unique_identifier=unique_identifier,
+            domain=self.principal.domain,
+            owner=self.owner,
+            object_type=object_type,
+            attributes=attributes,
+            created_order=self._now_microseconds + self._made,
+            sealed=sealed,
+        )
+        self._work.read_revisions[unique_identifier] = 0
+        self._work.material_changed.add(unique_identifier)
+        self._save(stored)
+        self._work.id_placeholder = unique_identifier
+        self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
+        return Found(stored, self.now, self.keystore)
+
+    def save(self, found: Found, attributes: AttributeSet, *, silently: bool = False) -> Found:
+        """The object with other attributes. Sets Last Change Date unless `silently`."""
+        if attributes == found.stored.attributes:
+            return found
+        if not silently:
+            attributes = attributes.with_value(Tag.LAST_CHANGE_DATE, self.now)
+        changed = replace(found.stored, attributes=attributes)
+        self._save(changed)
+        return Found(changed, self.now, self.keystore)
+
+    def erase(self, found: Found, attributes: AttributeSet) -> None:
+        """The object without its value: the sealed material goes with its data key."""
+        attributes = attributes.with_value(Tag.LAST_CHANGE_DATE, self.now)
+        self._work.material_changed.add(found.unique_identifier)
+        self._save(replace(found.stored, attributes=attributes, sealed=None))
+
+    def _save(self, stored: StoredObject) -> None:
+        for scope, name in self._names(stored):
+            holder = self._name_holder(scope, name)
+            if holder is not None and holder != stored.unique_identifier:
+                raise NonUniqueNameAttribute(f"another object has the Name {name!r}")
+        self._work.saved[stored.unique_identifier] = stored
+
+    def _names(self, stored: StoredObject) -> tuple[tuple[str, str], ...]:
+        """(scope, Name) pairs that the object holds alone; a destroyed one holds none."""
+        if self.policy.unique_names == "off":
+            return ()
+        if stored.sealed is None and effective_gone(stored):
+            return ()
+        scope = f"domain:{stored.domain}"
+        if self.policy.unique_names == "owner":
+            scope = f"{scope} {stored.owner}"
+        return tuple((scope, name.name_value) for name in stored.attributes.all(Tag.NAME))
+
+    def _name_holder(self, scope: str, name: str) -> str | None:
+        for other in self._work.saved.values():
+            if (scope, name) in self._names(other):
+                return other.unique_identifier
+        holder = self._store.name_holder(scope, name)
+        # An object this batch changed holds what it holds now, not what is still stored.
+        return None if holder in self._work.saved else holder
+
+    # --- items and the end --------------------------------------------------------------------
+
+    def checkpoint(self) -> _Work:
+        """What to hand to `roll_back` should the item that follows fail."""
+        return self._work.copy()
+
+    def roll_back(self, checkpoint: _Work) -> None:
+        self._work = checkpoint
+
+    def record(self, entry: AuditEntry) -> None:
+        self._audit.append(entry)
+
+    def unit_of_work(self) -> UnitOfWork:
+        """Everything the request changes, with its record."""
+        work = self._work
+        writes = [
+            Write(
+                stored=stored,
+                read_revision=work.read_revisions[identifier],
+                material_changed=identifier in work.material_changed,
+                names=self._names(stored),
+            )
+            for identifier, stored in work.saved.items()
+        ]
+        return UnitOfWork(writes=writes, audit=tuple(self._audit))
+
+
+def effective_gone(stored: StoredObject) -> bool:
+    """Whether the object has been destroyed."""
+    return stored.attributes.one(Tag.STATE) in states.GONE

@@ -1,0 +1,147 @@
+"""Create and Create Key Pair. KMIP 1.4 sections 4.1 and 4.2."""
+
+from __future__ import annotations
+
+from kmip_server.crypto import algorithms, asymmetric
+from kmip_server.engine import attribute_rules, making
+from kmip_server.engine.context import Context, Found
+from kmip_server.engine.registry import operation
+from kmip_server.errors import InvalidAttributeValue, InvalidField
+from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    KeyFormatType,
+    LinkType,
+    ObjectType,
+    Operation,
+    RecommendedCurve,
+)
+from kmip_server.protocol.objects import PrivateKey, PublicKey, SymmetricKey
+from kmip_server.protocol.payloads.create import (
+    CreateKeyPairRequest,
+    CreateKeyPairResponse,
+    CreateRequest,
+    CreateResponse,
+)
+from kmip_server.protocol.tags import Tag
+
+_PRIVATE_MASK = CryptographicUsageMask.SIGN | CryptographicUsageMask.DECRYPT | CryptographicUsageMask.UNWRAP_KEY
+_PUBLIC_MASK = CryptographicUsageMask.VERIFY | CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.WRAP_KEY
+_EC_PRIVATE_MASK = CryptographicUsageMask.SIGN | CryptographicUsageMask.KEY_AGREEMENT
+_EC_PUBLIC_MASK = CryptographicUsageMask.VERIFY | CryptographicUsageMask.KEY_AGREEMENT
+
+
+@operation(Operation.CREATE)
+def create(context: Context, request: CreateRequest) -> CreateResponse:
+    """Make a symmetric key and put it into the ID Placeholder.
+
+    Raises InvalidField for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
+    do not make a key, UnsupportedCryptographicParameters for what is weak and switched off.
+    KMIP 1.4 §4.1; KMIP 2.1 §6.1.8.
+    """
+    context.permit(Operation.CREATE)
+    if request.object_type != ObjectType.SYMMETRIC_KEY:
+        raise InvalidField("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
+    attributes = attribute_rules.requested(context, ObjectType.SYMMETRIC_KEY, request.template_attribute)
+    if Tag.CRYPTOGRAPHIC_USAGE_MASK not in attributes:
+        raise InvalidAttributeValue("Create must have a Cryptographic Usage Mask")
+    found = make_symmetric_key(context, attributes)
+    return CreateResponse(object_type=ObjectType.SYMMETRIC_KEY, unique_identifier=found.unique_identifier)
+
+
+def make_symmetric_key(context: Context, attributes: AttributeSet) -> Found:
+    """A new symmetric key of the algorithm and length in `attributes`; the length has a default."""
+    algorithm: CryptographicAlgorithm | None = attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if algorithm is None:
+        raise InvalidAttributeValue("a Cryptographic Algorithm must be given")
+    length = attributes.one(Tag.CRYPTOGRAPHIC_LENGTH)
+    length = algorithms.symmetric_key_length(algorithm, length, weak_allowed=context.policy.weak_algorithms)
+    key = context.keystore.random(algorithms.symmetric_key_bytes(algorithm, length))
+    key = algorithms.with_parity(algorithm, key)
+    attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, length)
+    block = making.raw_key_block(key, algorithm, length)
+    return making.make(context, SymmetricKey(key_block=block), ObjectType.SYMMETRIC_KEY, attributes, generated=True)
+
+
+@operation(Operation.CREATE_KEY_PAIR)
+def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
+    """Make a private and a public key, linked to each other; the private key goes into the ID Placeholder.
+
+    A usage mask may be left out: some clients do. Raises as Create does.
+    KMIP 1.4 §4.2; KMIP 2.1 §6.1.9.
+    """
+    context.permit(Operation.CREATE_KEY_PAIR)
+    common = request.common_template_attribute
+    private = attribute_rules.requested(
+        context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute
+    )
+    public = attribute_rules.requested(
+        context, ObjectType.PUBLIC_KEY, common, request.public_key_template_attribute
+    )
+    private, public = _agreed(private, public)
+    private_key, public_key = make_key_pair(context, private, public)
+    context.id_placeholder = private_key.unique_identifier
+    return CreateKeyPairResponse(
+        private_key_unique_identifier=private_key.unique_identifier,
+        public_key_unique_identifier=public_key.unique_identifier,
+    )
+
+
+def _agreed(private: AttributeSet, public: AttributeSet) -> tuple[AttributeSet, AttributeSet]:
+    """Both sets with one algorithm, length and curve, whichever of them named it."""
+    for tag in (
+        Tag.CRYPTOGRAPHIC_ALGORITHM,
+        Tag.CRYPTOGRAPHIC_LENGTH,
+        Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS,
+    ):
+        one, other = private.one(tag), public.one(tag)
+        if one is not None and other is not None and one != other:
+            raise InvalidAttributeValue(f"{tag.title} differs between the private and the public key")
+        agreed = other if one is None else one
+        private, public = private.with_value(tag, agreed), public.with_value(tag, agreed)
+    return private, public
+
+
+def make_key_pair(context: Context, private: AttributeSet, public: AttributeSet) -> tuple[Found, Found]:
+    """A new pair of the algorithm, length and curve in `private`."""
+    algorithm: CryptographicAlgorithm | None = private.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if algorithm is None:
+        raise InvalidAttributeValue("a Cryptographic Algorithm must be given")
+    domain = private.one(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    curve: RecommendedCurve | None = domain.recommended_curve if domain is not None else None
+    pair = asymmetric.generate(
+        algorithm,
+        private.one(Tag.CRYPTOGRAPHIC_LENGTH),
+        curve,
+        weak_allowed=context.policy.weak_algorithms,
+    )
+    is_rsa = algorithm == CryptographicAlgorithm.RSA
+    private = _with_defaults(private, pair.length, _PRIVATE_MASK if is_rsa else _EC_PRIVATE_MASK)
+    public = _with_defaults(public, pair.length, _PUBLIC_MASK if is_rsa else _EC_PUBLIC_MASK)
+    private_format = KeyFormatType.PKCS_1 if is_rsa else KeyFormatType.ECPRIVATEKEY
+    public_format = KeyFormatType.PKCS_1 if is_rsa else KeyFormatType.X_509
+    public_key = making.make(
+        context,
+        PublicKey(key_block=making.raw_key_block(pair.public, algorithm, pair.length, public_format)),
+        ObjectType.PUBLIC_KEY,
+        public,
+        generated=True,
+    )
+    private_key = making.make(
+        context,
+        PrivateKey(key_block=making.raw_key_block(pair.private, algorithm, pair.length, private_format)),
+        ObjectType.PRIVATE_KEY,
+        private,
+        generated=True,
+    )
+    private_key = making.linked(context, private_key, LinkType.PUBLIC_KEY_LINK, public_key)
+    public_key = making.linked(context, public_key, LinkType.PRIVATE_KEY_LINK, private_key)
+    return private_key, public_key
+
+
+def _with_defaults(attributes: AttributeSet, length: int, mask: CryptographicUsageMask) -> AttributeSet:
+    attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, length)
+    if Tag.CRYPTOGRAPHIC_USAGE_MASK not in attributes:
+        attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_USAGE_MASK, mask)
+    return attributes

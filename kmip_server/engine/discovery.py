@@ -1,0 +1,78 @@
+"""Query and Discover Versions: what this server can do. KMIP 1.4 sections 4.25 and 4.26.
+
+Strategy: the answers come from the registry and the tables, so they cannot say what is not so, and hold nothing
+that the client's version does not know.
+"""
+
+from __future__ import annotations
+
+from kmip_server import VENDOR_IDENTIFICATION
+from kmip_server.engine import making, registry
+from kmip_server.engine.context import Context
+from kmip_server.engine.registry import operation
+from kmip_server.protocol.enums import ObjectType, Operation, QueryFunction
+from kmip_server.protocol.messages import ProtocolVersion
+from kmip_server.protocol.payloads.discovery import (
+    DiscoverVersionsRequest,
+    DiscoverVersionsResponse,
+    QueryRequest,
+    QueryResponse,
+    ServerInformation,
+)
+from kmip_server.protocol.versions import V1_2
+
+OBJECT_TYPES = (
+    ObjectType.CERTIFICATE,
+    ObjectType.SYMMETRIC_KEY,
+    ObjectType.PUBLIC_KEY,
+    ObjectType.PRIVATE_KEY,
+    ObjectType.SPLIT_KEY,
+    ObjectType.TEMPLATE,
+    ObjectType.SECRET_DATA,
+    ObjectType.OPAQUE_OBJECT,
+    ObjectType.PGP_KEY,
+)
+
+
+@operation(Operation.DISCOVER_VERSIONS)
+def discover_versions(context: Context, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
+    """The versions served, best first: all, or those the client names too.
+
+    KMIP 1.4 §4.26; KMIP 2.1 §6.1.17.
+    """
+    wanted = request.protocol_versions
+    return DiscoverVersionsResponse(
+        protocol_versions=tuple(
+            pair
+            for version in sorted(context.policy.served, reverse=True)
+            if (pair := ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor))
+            in wanted
+            or not wanted
+        )
+    )
+
+
+@operation(Operation.QUERY)
+def query(context: Context, request: QueryRequest) -> QueryResponse:
+    """What the server offers. Functions it does not know, or has nothing to say to, stay unanswered.
+
+    KMIP 1.4 §4.25; KMIP 2.1 §6.1.37.
+    """
+    asked = frozenset(request.query_functions)
+    version = context.version
+    information = QueryFunction.QUERY_SERVER_INFORMATION in asked
+    return QueryResponse(
+        operations=tuple(registry.served(version)) if QueryFunction.QUERY_OPERATIONS in asked else (),
+        object_types=tuple(t for t in OBJECT_TYPES if _offered(t, version))
+        if QueryFunction.QUERY_OBJECTS in asked
+        else (),
+        vendor_identification=VENDOR_IDENTIFICATION if information else None,
+        server_information=ServerInformation() if information else None,
+        rng_parameters=(making.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+    )
+
+
+def _offered(object_type: ObjectType, version: int) -> bool:
+    if object_type == ObjectType.PGP_KEY:
+        return version >= V1_2
+    return object_type.known_in(version)  # type: ignore[arg-type]

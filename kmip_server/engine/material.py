@@ -1,0 +1,75 @@
+"""A Managed Object as the bytes that are sealed, and back.
+
+Strategy: what is sealed is the object's own TTLV, so that every form a client may register comes back as it was.
+A Template has no key: what is sealed are the attributes that others inherit from it.
+"""
+
+from __future__ import annotations
+
+from kmip_server.errors import IllegalOperation, KeyValueNotPresent
+from kmip_server.protocol import ttlv
+from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.codec import encode_structure
+from kmip_server.protocol.enums import ObjectType
+from kmip_server.protocol.objects import (
+    Certificate,
+    CertificateRequest,
+    KeyBlock,
+    KeyValue,
+    ManagedObject,
+    OpaqueObject,
+    Template,
+    TransparentMaterial,
+    decode_object,
+)
+from kmip_server.protocol.spellings import from_storage, to_storage
+from kmip_server.protocol.versions import LATEST
+
+
+def to_bytes(managed_object: ManagedObject) -> bytes:
+    """The bytes to seal."""
+    if isinstance(managed_object, Template):
+        return to_storage(AttributeSet(managed_object.attributes))
+    return ttlv.encode(encode_structure(managed_object, LATEST))
+
+
+def from_bytes(object_type: ObjectType, opened: bytes) -> ManagedObject:
+    """The object that `to_bytes` was given."""
+    if object_type == ObjectType.TEMPLATE:
+        return Template(attributes=tuple(from_storage(opened)))
+    return decode_object(ttlv.decode(opened), LATEST)
+
+
+def key_block(managed_object: ManagedObject) -> KeyBlock:
+    """The Key Block of a key or Secret Data. Raises IllegalOperation for an object without one."""
+    if isinstance(managed_object, (Certificate, CertificateRequest, OpaqueObject, Template)):
+        raise IllegalOperation("the object is not a key")
+    return managed_object.key_block
+
+
+def key_material(managed_object: ManagedObject) -> bytes | TransparentMaterial:
+    """The Key Material in clear. Raises KeyValueNotPresent, or IllegalOperation where it is stored wrapped."""
+    value = key_block(managed_object).key_value
+    if value is None:
+        raise KeyValueNotPresent("the object was registered without its Key Value")
+    if not isinstance(value, KeyValue):
+        raise IllegalOperation("the object was registered wrapped; only its wrapped form can be had")
+    return value.key_material
+
+
+def digested(managed_object: ManagedObject) -> bytes | None:
+    """What the Digest attribute is computed over (KMIP 1.4 §3.17): None where the server does not have it."""
+    if isinstance(managed_object, Certificate):
+        return managed_object.certificate_value
+    if isinstance(managed_object, CertificateRequest):
+        return managed_object.certificate_request_value
+    if isinstance(managed_object, OpaqueObject):
+        return managed_object.opaque_data_value
+    if isinstance(managed_object, Template):
+        return None
+    value = managed_object.key_block.key_value
+    if not isinstance(value, KeyValue):
+        return None
+    if isinstance(value.key_material, bytes):
+        return value.key_material
+    return b"".join(ttlv.encode(item) for item in value.key_material.items)

@@ -1,0 +1,217 @@
+"""Register: an object that the client brings. KMIP 1.4 section 4.3.
+
+Strategy: what the client sent is kept exactly; attributes are read off it where the standard says that the server
+sets them. What contradicts the object is refused; what cannot be looked into (an opaque or wrapped value) is
+taken at the client's word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kmip_server.crypto import formats
+from kmip_server.engine import attribute_rules, making
+from kmip_server.engine.context import Context
+from kmip_server.engine.registry import operation
+from kmip_server.errors import InvalidAttributeValue, InvalidField, MissingData
+from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.attribute_values import (
+    CertificateIdentifier,
+    CertificateIssuer,
+    CertificateSubject,
+    X509CertificateIdentifier,
+    X509CertificateIssuer,
+    X509CertificateSubject,
+)
+from kmip_server.protocol.enums import (
+    CertificateType,
+    CryptographicUsageMask,
+    KeyCompressionType,
+    KeyFormatType,
+    ObjectType,
+    Operation,
+)
+from kmip_server.protocol.objects import (
+    OBJECT_TYPES,
+    TRANSPARENT,
+    Certificate,
+    CertificateRequest,
+    KeyBlock,
+    KeyValue,
+    ManagedObject,
+    OpaqueObject,
+    PrivateKey,
+    PublicKey,
+    SplitKey,
+    SymmetricKey,
+    Template,
+    TransparentMaterial,
+    transparent_numbers,
+)
+from kmip_server.protocol.payloads.register import RegisterRequest, RegisterResponse
+from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.versions import LATEST
+
+_ENCODED = frozenset({KeyFormatType.PKCS_1, KeyFormatType.PKCS_8, KeyFormatType.X_509, KeyFormatType.ECPRIVATEKEY})
+
+
+@operation(Operation.REGISTER)
+def register(context: Context, request: RegisterRequest) -> RegisterResponse:
+    """Keep an object that the client made, and put it into the ID Placeholder.
+
+    Raises InvalidField where the object is not of the Object Type or cannot be what it says it is, MissingData
+    where there is none, and what `attribute_rules.requested` raises.
+    KMIP 1.4 §4.3; KMIP 2.1 §6.1.39.
+    """
+    context.permit(Operation.REGISTER)
+    managed_object, object_type = request.managed_object, request.object_type
+    if managed_object is None:
+        raise MissingData("Register must have an object")
+    if OBJECT_TYPES[type(managed_object)] != object_type:
+        raise InvalidField(f"the object that is given is not a {object_type.title}")
+    attributes = attribute_rules.requested(context, object_type, request.template_attribute)
+    managed_object, attributes = described(managed_object, object_type, attributes)
+    made = making.make(context, managed_object, object_type, attributes, generated=False)
+    return RegisterResponse(unique_identifier=made.unique_identifier)
+
+
+def described(
+    managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
+) -> tuple[ManagedObject, AttributeSet]:
+    """The object as it is kept, and its attributes with what can be read off it."""
+    if isinstance(managed_object, Template):
+        attribute_rules.collected(managed_object.attributes, ObjectType.TEMPLATE)
+        return managed_object, attributes
+    if isinstance(managed_object, Certificate):
+        return managed_object, _with_mask(_certificate(managed_object, attributes))
+    if isinstance(managed_object, OpaqueObject):
+        return managed_object, attributes
+    if isinstance(managed_object, CertificateRequest):
+        raise InvalidField(f"a {object_type.title} cannot be registered")
+    block = managed_object.key_block
+    if isinstance(block.key_value, KeyValue) and block.key_value.attributes:
+        # Attributes inside the Key Value belong to the object; those in the request prevail.
+        inside = attribute_rules.collected(block.key_value.attributes, object_type)
+        attributes = attribute_rules.overriding(inside, attributes)
+        block = replace(block, key_value=replace(block.key_value, attributes=()))
+        managed_object = replace(managed_object, key_block=block)
+    return managed_object, _with_mask(_key(managed_object, block, attributes))
+
+
+def _with_mask(attributes: AttributeSet) -> AttributeSet:
+    """A usage mask that was left out allows nothing."""
+    if Tag.CRYPTOGRAPHIC_USAGE_MASK in attributes:
+        return attributes
+    return attributes.with_value(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask(0))
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+def _key(managed_object: ManagedObject, block: KeyBlock, attributes: AttributeSet) -> AttributeSet:
+    if (
+        block.key_compression_type is not None
+        and block.key_compression_type != KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED
+        and not isinstance(managed_object, PublicKey)
+    ):
+        raise InvalidField("only public keys of elliptic curves have a Key Compression Type")
+    attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_ALGORITHM, block.cryptographic_algorithm)
+    attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, block.cryptographic_length)
+    if block.key_value is None:
+        return attributes.with_value(Tag.KEY_VALUE_PRESENT, False)
+    if isinstance(block.key_value, bytes):
+        if block.key_wrapping_data is None:
+            raise InvalidField("a Key Value that is a Byte String must come with Key Wrapping Data")
+        return attributes
+    material = block.key_value.key_material
+    if isinstance(material, TransparentMaterial):
+        transparent_numbers(block.key_format_type, material, LATEST)
+    elif block.key_format_type in TRANSPARENT:
+        raise InvalidField(f"Key Material of {block.key_format_type.title} must be a Structure")
+    elif isinstance(managed_object, (SymmetricKey, SplitKey)):
+        return _symmetric(managed_object, block, material, attributes)
+    elif isinstance(managed_object, (PublicKey, PrivateKey)) and block.key_format_type in _ENCODED:
+        return _asymmetric(managed_object, block, material, attributes)
+    return attributes
+
+
+def _agreed(attributes: AttributeSet, tag: Tag, said: object) -> AttributeSet:
+    """`attributes` with what the Key Block says. Raises InvalidAttributeValue where they contradict."""
+    present = attributes.one(tag)
+    if said is None:
+        return attributes
+    if present is not None and present != said:
+        raise InvalidAttributeValue(f"{tag.title} differs between the Key Block and the attributes")
+    return attributes.with_value(tag, said)
+
+
+def _symmetric(
+    managed_object: ManagedObject, block: KeyBlock, material: bytes, attributes: AttributeSet
+) -> AttributeSet:
+    """The length of a raw key is that of its bytes; its algorithm only the client can say."""
+    if block.key_format_type != KeyFormatType.RAW or isinstance(managed_object, SplitKey):
+        return attributes
+    if attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM) is None:
+        raise InvalidAttributeValue("a Symmetric Key must have a Cryptographic Algorithm")
+    bits = len(material) * 8
+    length = attributes.one(Tag.CRYPTOGRAPHIC_LENGTH)
+    if length is None:
+        return attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, bits)
+    # 3DES keys carry a parity bit in each byte, which some clients count and others do not.
+    if length not in (bits, bits * 7 // 8):
+        raise InvalidAttributeValue("Cryptographic Length is not the length of the Key Material")
+    return attributes
+
+
+def _asymmetric(
+    managed_object: ManagedObject, block: KeyBlock, material: bytes, attributes: AttributeSet
+) -> AttributeSet:
+    private = isinstance(managed_object, PrivateKey)
+    read = formats.describe_key(material, block.key_format_type, private=private)
+    attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_ALGORITHM, _same_family(attributes, read.algorithm))
+    return _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, read.length)
+
+
+def _same_family(attributes: AttributeSet, read: object) -> object:
+    """EC, ECDSA and ECDH keys look the same: the client's word for its use stands."""
+    said = attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    return said if said in formats.EC_ALGORITHMS and read in formats.EC_ALGORITHMS else read
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+
+def _certificate(certificate: Certificate, attributes: AttributeSet) -> AttributeSet:
+    """Every certificate attribute of KMIP 1.4 §3.8-3.16, read off the certificate."""
+    values: dict[Tag, object] = {
+        Tag.CERTIFICATE_TYPE: certificate.certificate_type,
+        Tag.CERTIFICATE_LENGTH: len(certificate.certificate_value),
+    }
+    if certificate.certificate_type == CertificateType.X_509:
+        read = formats.describe_certificate(certificate.certificate_value)
+        attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_ALGORITHM, _same_family(attributes, read.algorithm))
+        attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, read.length)
+        values |= {
+            Tag.DIGITAL_SIGNATURE_ALGORITHM: read.digital_signature_algorithm,
+            Tag.X_509_CERTIFICATE_IDENTIFIER: X509CertificateIdentifier(
+                issuer_distinguished_name=read.issuer_der, certificate_serial_number=read.serial_number_der
+            ),
+            Tag.X_509_CERTIFICATE_SUBJECT: X509CertificateSubject(
+                subject_distinguished_name=read.subject_der,
+                subject_alternative_names=read.subject_alternative_names_der,
+            ),
+            Tag.X_509_CERTIFICATE_ISSUER: X509CertificateIssuer(
+                issuer_distinguished_name=read.issuer_der,
+                issuer_alternative_names=read.issuer_alternative_names_der,
+            ),
+            Tag.CERTIFICATE_IDENTIFIER: CertificateIdentifier(issuer=read.issuer, serial_number=read.serial_number),
+            Tag.CERTIFICATE_SUBJECT: CertificateSubject(
+                certificate_subject_distinguished_name=read.subject,
+                certificate_subject_alternative_names=read.subject_alternative_names,
+            ),
+            Tag.CERTIFICATE_ISSUER: CertificateIssuer(
+                certificate_issuer_distinguished_name=read.issuer,
+                certificate_issuer_alternative_names=read.issuer_alternative_names,
+            ),
+        }
+    return attributes.with_values(values)

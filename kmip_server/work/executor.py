@@ -1,0 +1,231 @@
+"""The executor: one thread that evaluates waiting requests and makes them durable together.
+
+Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one
+transaction (group commit), and only then hands every reply back, in one hop to the reactor. What takes long
+is evaluated on a small pool and joins a later group. A request whose objects changed under it is evaluated
+again; one that the database refuses is refused to the client. Nothing is answered that is not durable.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from kmip_server.answer import Answerer, Evaluation
+from kmip_server.engine.ports import ObjectStore, UnitOfWork
+from kmip_server.errors import KmipError, StoreUnavailable
+from kmip_server.principal import Peer
+from kmip_server.protocol.messages import peek_version
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[bytes | None], None]
+
+GROUP = 64
+"""Requests applied in one transaction at most."""
+RETRY_SECONDS = 10.0
+"""How long a request that others keep overtaking is tried again."""
+
+
+class Snapshots(ObjectStore, Protocol):
+    """A reader whose reads between the two calls see one state of the database."""
+
+    def begin_snapshot(self) -> None: ...
+
+    def end_snapshot(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Applier(Protocol):
+    def apply(self, units: Sequence[UnitOfWork]) -> Sequence[bool]:
+        """Make the units durable. False for one whose objects or names were changed by somebody else
+        meanwhile. Raises StoreUnavailable where nothing of the group is durable."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Job:
+    message: bytes
+    peer: Peer
+    deliver: Deliver
+    until: float
+    evaluation: Evaluation | None = None
+
+
+class Executor:
+    """Thread-safe. `submit` from any thread; `deliver` is called through `call_in_reactor`."""
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        open_reader: Callable[[], Snapshots],
+        open_writer: Callable[[], Applier],
+        call_in_reactor: Callable[[Callable[[], None]], None],
+        *,
+        max_waiting: int = 1000,
+        pool_threads: int = 2,
+    ) -> None:
+        self._answerer = answerer
+        self._open_reader = open_reader
+        self._open_writer = open_writer
+        self._call_in_reactor = call_in_reactor
+        self._max_waiting = max_waiting
+        self._waiting: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._slow_count = 0
+        self._stopping = False
+        self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="evaluate")
+        self._local = threading.local()
+        self._thread = threading.Thread(target=self._run, name="executor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 30) -> None:
+        """Finish what waits, then end the thread."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._pool.shutdown(wait=True)
+        with self._wake:
+            self._wake.notify()
+        self._thread.join(timeout_seconds)
+
+    def submit(self, message: bytes, peer: Peer, deliver: Deliver) -> bool:
+        """Queue a request. False where the queue is full or the executor is stopping: try again later."""
+        with self._wake:
+            if self._stopping or len(self._waiting) + self._slow_count >= self._max_waiting:
+                return False
+            self._waiting.append(_Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS))
+            self._wake.notify()
+        return True
+
+    def malformed(self, prefix: bytes, error: KmipError) -> bytes | None:
+        """A reply to a message whose frame is wrong, where its version can be read; else None."""
+        version = peek_version(prefix, self._answerer.policy.served)
+        return None if version is None else self._answerer.refusal(version, error)
+
+    # --- the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        reader, writer = self._open_reader(), self._open_writer()
+        try:
+            while jobs := self._next_group():
+                self._perform(jobs, reader, writer)
+        finally:
+            reader.close()
+            writer.close()
+
+    def _next_group(self) -> list[_Job]:
+        with self._wake:
+            while not self._waiting:
+                if self._stopping and not self._slow_count:
+                    return []
+                self._wake.wait()
+            return [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+
+    def _perform(self, jobs: list[_Job], reader: Snapshots, writer: Applier) -> None:
+        """Evaluate and apply one group, and hand its replies back."""
+        jobs = self._without_slow(jobs)
+        try:
+            evaluations = self._evaluate(jobs, reader)
+            applied = writer.apply([evaluation.unit for evaluation in evaluations])
+        except StoreUnavailable as error:
+            log.error("%s", error.message)
+            self._deliver([(job.deliver, self._unavailable(job)) for job in jobs])
+            return
+        except Exception:
+            log.exception("a group of requests failed; nothing of it was changed")
+            self._deliver([(job.deliver, self._unavailable(job)) for job in jobs])
+            return
+        replies: list[tuple[Deliver, bytes | None]] = []
+        for job, evaluation, durable in zip(jobs, evaluations, applied, strict=True):
+            if durable:
+                replies.append((job.deliver, evaluation.reply))
+            elif time.monotonic() < job.until:
+                self._again(job)
+            else:
+                replies.append((job.deliver, self._unavailable(job)))
+        self._deliver(replies)
+
+    def _without_slow(self, jobs: list[_Job]) -> list[_Job]:
+        """The jobs of this group; those that take long go to the pool, and come back evaluated."""
+        quick: list[_Job] = []
+        for job in jobs:
+            if job.evaluation is None and self._answerer.is_slow(job.message):
+                self._to_pool(job)
+            else:
+                quick.append(job)
+        return quick
+
+    def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
+        reader.begin_snapshot()
+        try:
+            return [job.evaluation or self._answerer.evaluate(job.message, job.peer, reader) for job in jobs]
+        finally:
+            reader.end_snapshot()
+
+    def _again(self, job: _Job) -> None:
+        job.evaluation = None
+        with self._wake:
+            self._waiting.appendleft(job)
+
+    def _unavailable(self, job: _Job) -> bytes | None:
+        """A reply that promises nothing, or a closed connection where even its version is unreadable."""
+        return self.malformed(job.message[:64], StoreUnavailable("the server is not available; try again later"))
+
+    def _deliver(self, replies: list[tuple[Deliver, bytes | None]]) -> None:
+        if not replies:
+            return
+
+        def deliver_all() -> None:
+            for deliver, reply in replies:
+                deliver(reply)
+
+        self._call_in_reactor(deliver_all)
+
+    # --- the pool -----------------------------------------------------------------------------
+
+    def _to_pool(self, job: _Job) -> None:
+        with self._wake:
+            self._slow_count += 1
+        try:
+            self._pool.submit(self._evaluate_slowly, job)
+        except RuntimeError:
+            with self._wake:
+                self._slow_count -= 1
+            self._deliver([(job.deliver, None)])
+
+    def _evaluate_slowly(self, job: _Job) -> None:
+        reply: bytes | None = None
+        try:
+            reader = self._pool_reader()
+            reader.begin_snapshot()
+            try:
+                job.evaluation = self._answerer.evaluate(job.message, job.peer, reader)
+            finally:
+                reader.end_snapshot()
+        except Exception:
+            log.exception("a request failed on the pool; nothing of it was changed")
+            reply = self._unavailable(job)
+        with self._wake:
+            self._slow_count -= 1
+            if job.evaluation is not None:
+                self._waiting.append(job)
+            self._wake.notify()
+        if job.evaluation is None:
+            self._deliver([(job.deliver, reply)])
+
+    def _pool_reader(self) -> Snapshots:
+        reader: Snapshots | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = self._open_reader()
+        return reader
