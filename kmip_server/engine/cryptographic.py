@@ -72,9 +72,14 @@ MAX_RANDOM_BYTES = 64 * 1024
 
 
 class _InParts(Protocol):
-    correlation_value: bytes | None
-    init_indicator: bool | None
-    final_indicator: bool | None
+    @property
+    def correlation_value(self) -> bytes | None: ...
+
+    @property
+    def init_indicator(self) -> bool | None: ...
+
+    @property
+    def final_indicator(self) -> bool | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def _parameters(found: Found, given: CryptographicParameters | None) -> Cryptogr
 
 
 def _values(parameters: CryptographicParameters) -> list[Any]:
-    return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]  # type: ignore[arg-type]
+    return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]
 
 
 def _from_transparent(key: TransparentMaterial, key_format_type: KeyFormatType) -> bytes:

@@ -101,7 +101,7 @@ def formatted(managed_object: ManagedObject, wanted: KeyFormatType) -> ManagedOb
     else:
         raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
     block = replace(block, key_format_type=wanted, key_value=KeyValue(key_material=converted))
-    return replace(managed_object, key_block=block)
+    return material.with_key_block(managed_object, block)
 
 
 def _symmetric(

@@ -6,6 +6,8 @@ A Template has no key: what is sealed are the attributes that others inherit fro
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmip_server.errors import IllegalOperation, KeyValueNotPresent
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_set import AttributeSet
@@ -45,6 +47,13 @@ def key_block(managed_object: ManagedObject) -> KeyBlock:
     if isinstance(managed_object, (Certificate, CertificateRequest, OpaqueObject, Template)):
         raise IllegalOperation("the object is not a key")
     return managed_object.key_block
+
+
+def with_key_block(managed_object: ManagedObject, block: KeyBlock) -> ManagedObject:
+    """The key or Secret Data with another Key Block."""
+    key_block(managed_object)
+    made: ManagedObject = replace(managed_object, key_block=block)  # type: ignore[arg-type]
+    return made
 
 
 def key_material(managed_object: ManagedObject) -> bytes | TransparentMaterial:

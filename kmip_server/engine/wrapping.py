@@ -93,7 +93,7 @@ def wrapped(
         encoding_option=specification.encoding_option,
     )
     block = replace(block, key_value=_WRAP[mode](key, clear), key_wrapping_data=wrapping_data)
-    return replace(managed_object, key_block=block)  # type: ignore[call-arg,type-var]
+    return material.with_key_block(managed_object, block)
 
 
 def _require_supported(specification: KeyWrappingSpecification) -> None:

@@ -1,0 +1,107 @@
+"""What each algorithm is: key lengths, block size, whether it needs a mode, whether it is weak.
+
+Strategy: rows, not code. Weak algorithms can be registered, fetched, and used to open what they once protected;
+only new protection with them is refused, unless `protocol.weak_algorithms` is on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmip_server.errors import InvalidAttributeValue, UnsupportedCryptographicParameters
+from kmip_server.protocol.enums import CryptographicAlgorithm as A
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymmetricRow:
+    """One symmetric algorithm. Lengths in bits."""
+
+    lengths: tuple[int, ...]
+    default: int
+    block: int = 0
+    """Bytes; 0 where it is no block cipher."""
+    weak: bool = False
+
+
+_HMAC_LENGTHS = tuple(range(40, 8193, 8))
+
+
+def _hmac(default: int, weak: bool = False) -> SymmetricRow:
+    return SymmetricRow(lengths=_HMAC_LENGTHS, default=default, weak=weak)
+
+
+SYMMETRIC: dict[A, SymmetricRow] = {
+    A.AES: SymmetricRow(lengths=(128, 192, 256), default=256, block=16),
+    # With and without the parity bits: 112 and 168 bits are 16 and 24 bytes.
+    A.TRIPLE_DES: SymmetricRow(lengths=(112, 168, 128, 192), default=168, block=8, weak=True),
+    # HMAC keys as long as the hash's output (RFC 2104 section 3). HMAC-SHA1 is not weak: collisions do not
+    # help against it, and arrays use it.
+    A.HMAC_SHA1: _hmac(160),
+    A.HMAC_SHA224: _hmac(224),
+    A.HMAC_SHA256: _hmac(256),
+    A.HMAC_SHA384: _hmac(384),
+    A.HMAC_SHA512: _hmac(512),
+    A.HMAC_SHA3_224: _hmac(224),
+    A.HMAC_SHA3_256: _hmac(256),
+    A.HMAC_SHA3_384: _hmac(384),
+    A.HMAC_SHA3_512: _hmac(512),
+    A.HMAC_MD5: _hmac(128, weak=True),
+}
+
+RSA_LENGTHS = (1024, 2048, 3072, 4096)
+RSA_DEFAULT = 2048
+RSA_MINIMUM = 2048
+"""Bits. Shorter keys are weak (NIST SP 800-131A)."""
+
+
+def require_strong(what: str, weak: bool, weak_allowed: bool) -> None:
+    """Raise UnsupportedCryptographicParameters for new protection that is weak and not switched on."""
+    if weak and not weak_allowed:
+        raise UnsupportedCryptographicParameters(
+            f"{what} is weak; the administrator can allow it with protocol.weak_algorithms"
+        )
+
+
+def symmetric_row(algorithm: A) -> SymmetricRow:
+    """The row. Raises UnsupportedCryptographicParameters for an algorithm that is not served."""
+    row = SYMMETRIC.get(algorithm)
+    if row is None:
+        raise UnsupportedCryptographicParameters(f"symmetric keys of {algorithm.title} are not served")
+    return row
+
+
+def symmetric_key_length(algorithm: A, length: int | None, *, weak_allowed: bool) -> int:
+    """The length in bits of a key to be made: as asked for, or the default.
+
+    Raises InvalidAttributeValue for a length that the algorithm does not have.
+    """
+    row = symmetric_row(algorithm)
+    require_strong(algorithm.title, row.weak, weak_allowed)
+    if length is None:
+        return row.default
+    if length not in row.lengths:
+        raise InvalidAttributeValue(f"{algorithm.title} has no keys of {length} bits")
+    return length
+
+
+def symmetric_key_bytes(algorithm: A, length: int) -> int:
+    """How many bytes a key of `length` bits has."""
+    return length // 7 if algorithm == A.TRIPLE_DES and length % 7 == 0 else length // 8
+
+
+def with_parity(algorithm: A, key: bytes) -> bytes:
+    """The key with the parity bits that DES wants: each byte has an odd number of ones."""
+    if algorithm != A.TRIPLE_DES:
+        return key
+    return bytes((b & 0xFE) | (1 ^ ((b >> 1).bit_count() & 1)) for b in key)
+
+
+def expanded(key: bytes) -> bytes:
+    """A 3DES key of two parts or one, in its form of three (NIST SP 800-67 section 3.2)."""
+    return {8: key * 3, 16: key + key[:8]}.get(len(key), key)
+
+
+def needs_mode(algorithm: A) -> bool:
+    """Whether a cipher needs a Block Cipher Mode."""
+    row = SYMMETRIC.get(algorithm)
+    return row is not None and row.block > 0
