@@ -1,0 +1,194 @@
+"""Writing: units of work made durable together.
+
+Strategy: BEGIN IMMEDIATE, then for each unit its rows under a savepoint, each with the revision that was
+read; a unit that finds another revision, or a Name taken, is rolled back alone and evaluated again. Records
+of what was applied are appended, and COMMIT makes all of it durable at once. If anything else goes wrong,
+nothing of the group happened.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from kmip_server.clock import Clock
+from kmip_server.engine.ports import StoredObject, UnitOfWork, Write
+from kmip_server.errors import StoreUnavailable
+from kmip_server.protocol.spellings import to_storage
+from kmip_server.protocol.tags import Tag
+from kmip_server.store import tables
+from kmip_server.store.audit import Chain
+from kmip_server.store.database import Statement
+from kmip_server.store.terms import terms
+
+_o = tables.objects.c
+_COLUMNS = {
+    "state": Tag.STATE,
+    "cryptographic_algorithm": Tag.CRYPTOGRAPHIC_ALGORITHM,
+    "cryptographic_length": Tag.CRYPTOGRAPHIC_LENGTH,
+    "initial_date": Tag.INITIAL_DATE,
+    "activation_date": Tag.ACTIVATION_DATE,
+    "process_start_date": Tag.PROCESS_START_DATE,
+    "protect_stop_date": Tag.PROTECT_STOP_DATE,
+    "deactivation_date": Tag.DEACTIVATION_DATE,
+    "destroy_date": Tag.DESTROY_DATE,
+    "compromise_occurrence_date": Tag.COMPROMISE_OCCURRENCE_DATE,
+    "compromise_date": Tag.COMPROMISE_DATE,
+    "archive_date": Tag.ARCHIVE_DATE,
+    "last_change_date": Tag.LAST_CHANGE_DATE,
+    "original_creation_date": Tag.ORIGINAL_CREATION_DATE,
+}
+_CHANGING = (*_COLUMNS, "owner", "domain", "attributes", "revision")
+
+_INSERT = Statement(
+    insert(tables.objects).values({c.name: bindparam(c.name) for c in tables.objects.c if c.name != "id"})
+)
+_UPDATE = Statement(
+    update(tables.objects)
+    .where(_o.unique_identifier == bindparam("identifier"), _o.revision == bindparam("read_revision"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+_ID = Statement(select(_o.id).where(_o.unique_identifier == bindparam("identifier")))
+_INSERT_MATERIAL = Statement(insert(tables.materials))
+_DELETE_MATERIAL = Statement(delete(tables.materials).where(tables.materials.c.object_id == bindparam("object_id")))
+_INSERT_TERM = Statement(insert(tables.attribute_terms))
+_DELETE_TERMS = Statement(
+    delete(tables.attribute_terms).where(tables.attribute_terms.c.object_id == bindparam("object_id"))
+)
+_INSERT_NAME = Statement(insert(tables.names))
+_DELETE_NAMES = Statement(delete(tables.names).where(tables.names.c.object_id == bindparam("object_id")))
+_RAISE_EPOCH = Statement(
+    update(tables.meta).where(tables.meta.c.name == "epoch").values(value=tables.meta.c.value + 1)
+)
+
+
+class _Overtaken(Exception):
+    """Somebody else changed what this unit read."""
+
+
+class Writer:
+    """One thread's writer, with its own chain of records."""
+
+    def __init__(self, open_connection: Callable[[], sqlite3.Connection], clock: Clock, node: str) -> None:
+        self._open_connection = open_connection
+        self._clock = clock
+        self._node = node
+        self._connection = open_connection()
+        self._chain = Chain(self._connection, clock, node)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        """Make the units durable. False for one that was overtaken: nothing of it was written.
+
+        Raises StoreUnavailable where nothing of the whole group is durable.
+        """
+        if not units:
+            return []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            applied = [not unit.writes or self._write(unit) for unit in units]
+            if any(done and unit.writes for unit, done in zip(units, applied, strict=True)):
+                _RAISE_EPOCH.run(self._connection)
+            self._chain.append(
+                entry for unit, done in zip(units, applied, strict=True) if done for entry in unit.audit
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._recover()
+            raise StoreUnavailable(f"the database refused, nothing was changed: {error}") from error
+        except BaseException:
+            self._recover()
+            raise
+        self._chain.keep()
+        return applied
+
+    def _recover(self) -> None:
+        """Back to the last durable state, on a new connection where the old one is of no use."""
+        self._chain.forget()
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._connection.close()
+            self._connection = self._open_connection()
+            self._chain = Chain(self._connection, self._clock, self._node)
+
+    def _write(self, unit: UnitOfWork) -> bool:
+        self._connection.execute("SAVEPOINT unit")
+        try:
+            # Names that are given up are free for others of the same unit.
+            for write in unit.writes:
+                if write.read_revision:
+                    self._update(write)
+                else:
+                    self._insert(write)
+            for write in unit.writes:
+                self._index(write)
+        except (_Overtaken, sqlite3.IntegrityError):
+            self._connection.execute("ROLLBACK TO unit")
+            self._connection.execute("RELEASE unit")
+            return False
+        self._connection.execute("RELEASE unit")
+        return True
+
+    def _insert(self, write: Write) -> None:
+        stored = write.stored
+        values = _values(stored) | {
+            "unique_identifier": stored.unique_identifier,
+            "object_type": int(stored.object_type),
+            "created_order": stored.created_order,
+            "revision": 1,
+        }
+        self._connection.execute(_INSERT.text, _INSERT.bind(values))
+
+    def _update(self, write: Write) -> None:
+        values = _values(write.stored) | {"revision": write.read_revision + 1}
+        bound = {f"new_{name}": values[name] for name in _CHANGING}
+        bound |= {"identifier": write.stored.unique_identifier, "read_revision": write.read_revision}
+        if self._connection.execute(_UPDATE.text, _UPDATE.bind(bound)).rowcount != 1:
+            raise _Overtaken
+        object_id = self._object_id(write)
+        _DELETE_NAMES.run(self._connection, object_id=object_id)
+        _DELETE_TERMS.run(self._connection, object_id=object_id)
+        if write.material_changed:
+            _DELETE_MATERIAL.run(self._connection, object_id=object_id)
+
+    def _index(self, write: Write) -> None:
+        """Everything that hangs on the object's row."""
+        object_id, stored = self._object_id(write), write.stored
+        if write.material_changed and stored.sealed is not None:
+            sealed = stored.sealed
+            _INSERT_MATERIAL.run(
+                self._connection,
+                object_id=object_id,
+                generation=sealed.generation,
+                sealing_key_version=sealed.sealing_key_version,
+                wrapped_data_key=sealed.wrapped_data_key,
+                nonce=sealed.nonce,
+                ciphertext=sealed.ciphertext,
+            )
+        for scope, name in write.names:
+            _INSERT_NAME.run(self._connection, scope=scope, name=name, object_id=object_id)
+        for each in terms(stored.attributes):
+            _INSERT_TERM.run(self._connection, object_id=object_id, term=each, created_order=stored.created_order)
+
+    def _object_id(self, write: Write) -> int:
+        row = _ID.run(self._connection, identifier=write.stored.unique_identifier).fetchone()
+        return int(row[0])
+
+
+def _values(stored: StoredObject) -> dict[str, Any]:
+    """The columns that change with the object."""
+    attributes = stored.attributes
+    values: dict[str, Any] = {name: attributes.one(tag) for name, tag in _COLUMNS.items()}
+    values = {name: None if value is None else int(value) for name, value in values.items()}
+    return values | {
+        "owner": stored.owner,
+        "domain": stored.domain,
+        "attributes": to_storage(attributes),
+    }

@@ -1,0 +1,126 @@
+"""The audit chain in the database: starting one, appending to it, reading it back.
+
+Strategy: each writer has its own chain, so writers never wait for each other's hash. A new chain's first record
+names the heads of all chains before it, so a chain that loses its tail is missed by its successor. The head in
+memory moves only when the database has it: after a failed commit it is what it was.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from kmip_server.audit.record import CHAIN_START, FIELDS, chained, first_hash, serialised
+from kmip_server.clock import Clock
+from kmip_server.engine.ports import AuditEntry
+from kmip_server.store import tables
+from kmip_server.store.database import Statement, translated
+
+_c, _r = tables.audit_chains.c, tables.audit_records.c
+_HEADS = Statement(select(_c.id, _c.length, _c.head).order_by(_c.id))
+_NEW_CHAIN = Statement(insert(tables.audit_chains))
+_APPEND = Statement(insert(tables.audit_records))
+_MOVE_HEAD = Statement(
+    update(tables.audit_chains)
+    .where(_c.id == bindparam("chain"))
+    .values(length=bindparam("length"), head=bindparam("head"), last_time=bindparam("last_time"))
+)
+_LATEST = Statement(select(func.max(_c.last_time)))
+_TAIL = Statement(select(_r.record).order_by(_r.number.desc()).where(_r.chain == bindparam("chain")))
+_ALL = Statement(select(_r.chain, _r.number, _r.record, _r.hash).order_by(_r.chain, _r.number))
+
+
+class Chain:
+    """One writer's chain. `append` inside a transaction, then `keep` or `forget` once it is known how it ended."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, node: str) -> None:
+        """Start a chain whose first record names the heads of all others. Its own transaction."""
+        self._connection = connection
+        self._clock = clock
+        with translated():
+            connection.execute("BEGIN IMMEDIATE")
+            heads = _HEADS.run(connection).fetchall()
+            self.chain: int = max((row[0] for row in heads), default=0) + 1
+            now = clock.now_microseconds()
+            self._head, self._number = first_hash(self.chain), 0
+            _NEW_CHAIN.run(
+                connection, id=self.chain, node=node, started=now, last_time=now, length=0, head=self._head
+            )
+            self._next = (self._head, self._number)
+            self.append([_start_entry(heads)])
+            connection.execute("COMMIT")
+        self.keep()
+
+    def append(self, entries: Iterable[AuditEntry]) -> None:
+        """Add records to the open transaction."""
+        head, number = self._next
+        rows: list[tuple[Any, ...]] = []
+        now = self._clock.now_microseconds()
+        for entry in entries:
+            number += 1
+            record = serialised(entry, self.chain, number, now)
+            head = chained(head, record)
+            rows.append((self.chain, number, record, head))
+        if rows:
+            self._connection.executemany(_APPEND.text, rows)
+            _MOVE_HEAD.run(self._connection, chain=self.chain, length=number, head=head, last_time=now)
+        self._next = (head, number)
+
+    def keep(self) -> None:
+        """The transaction is durable."""
+        self._head, self._number = self._next
+
+    def forget(self) -> None:
+        """The transaction was rolled back."""
+        self._next = (self._head, self._number)
+
+
+def _start_entry(heads: list[tuple[int, int, bytes]]) -> AuditEntry:
+    named = json.dumps([[chain, length, head.hex()] for chain, length, head in heads], separators=(",", ":"))
+    return AuditEntry(
+        request_identifier="",
+        principal="",
+        authentication="server",
+        source="",
+        operation=CHAIN_START,
+        version="",
+        object=named,
+        outcome="allowed",
+        reason="",
+        rule="",
+        policy_revision=0,
+    )
+
+
+def latest_time(connection: sqlite3.Connection) -> int:
+    """The latest time on record, microseconds; 0 where nothing is."""
+    with translated():
+        row = _LATEST.run(connection).fetchone()
+    return int(row[0] or 0)
+
+
+def tail(connection: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
+    """The newest `count` records, oldest first, as dictionaries."""
+    records: list[list[Any]] = []
+    with translated():
+        for chain, _, _ in _HEADS.run(connection).fetchall():
+            rows = _TAIL.run(connection, chain=chain).fetchmany(count)
+            records += [json.loads(row[0]) for row in rows]
+    records.sort(key=lambda record: (record[3], record[1], record[2]))
+    return [dict(zip(FIELDS, record, strict=True)) for record in records[-count:]]
+
+
+def rows(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, bytes]]:
+    """Every record: chain, number, text, hash; in order."""
+    with translated():
+        yield from _ALL.run(connection)
+
+
+def heads(connection: sqlite3.Connection) -> dict[int, tuple[int, bytes]]:
+    """Length and head of every chain, as the database says."""
+    with translated():
+        return {row[0]: (row[1], row[2]) for row in _HEADS.run(connection).fetchall()}

@@ -1,0 +1,188 @@
+"""Reading objects: the `ObjectStore` that the engine sees.
+
+Strategy: one read gives an object whole. Its attributes are decoded again only if its revision is new,
+because the row itself says whether what is in memory still holds; so no cache can ever be wrong. Candidates
+of a Locate come from the most telling index, newest first, one at a time; whether they match is the engine's
+to say.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, or_, select
+
+from kmip_server.engine.ports import Condition, LocateQuery, SealedMaterial, StoredObject
+from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
+from kmip_server.protocol.enums import ObjectType
+from kmip_server.protocol.spellings import from_storage
+from kmip_server.protocol.tags import Tag
+from kmip_server.store import tables
+from kmip_server.store.database import Statement, translated
+from kmip_server.store.terms import has_terms, term
+
+CACHED = 4096
+"""Decoded attribute sets kept in memory, a few KiB each."""
+
+_o, _m = tables.objects.c, tables.materials.c
+_HEAD = (
+    _o.unique_identifier,
+    _o.domain,
+    _o.owner,
+    _o.object_type,
+    _o.revision,
+    _o.created_order,
+    _o.attributes,
+)
+_FIND = Statement(
+    select(*_HEAD, _m.generation, _m.sealing_key_version, _m.wrapped_data_key, _m.nonce, _m.ciphertext)
+    .select_from(tables.objects.outerjoin(tables.materials))
+    .where(_o.unique_identifier == bindparam("unique_identifier"))
+)
+_NAME_HOLDER = Statement(
+    select(_o.unique_identifier)
+    .select_from(tables.names.join(tables.objects))
+    .where(tables.names.c.scope == bindparam("scope"), tables.names.c.name == bindparam("name"))
+)
+
+# Attributes that are columns: equal, or for dates in a range.
+COLUMNS: dict[AttributeKey, Any] = {
+    Tag.UNIQUE_IDENTIFIER: _o.unique_identifier,
+    Tag.OBJECT_TYPE: _o.object_type,
+    Tag.CRYPTOGRAPHIC_ALGORITHM: _o.cryptographic_algorithm,
+    Tag.CRYPTOGRAPHIC_LENGTH: _o.cryptographic_length,
+    Tag.INITIAL_DATE: _o.initial_date,
+    Tag.ACTIVATION_DATE: _o.activation_date,
+    Tag.PROCESS_START_DATE: _o.process_start_date,
+    Tag.PROTECT_STOP_DATE: _o.protect_stop_date,
+    Tag.DEACTIVATION_DATE: _o.deactivation_date,
+    Tag.DESTROY_DATE: _o.destroy_date,
+    Tag.COMPROMISE_OCCURRENCE_DATE: _o.compromise_occurrence_date,
+    Tag.COMPROMISE_DATE: _o.compromise_date,
+    Tag.ARCHIVE_DATE: _o.archive_date,
+    Tag.LAST_CHANGE_DATE: _o.last_change_date,
+    Tag.ORIGINAL_CREATION_DATE: _o.original_creation_date,
+}
+_UNDEFINED_DATE = 0x7FFFFFFFFFFFFFFF
+
+
+class Reader:
+    """One thread's view. Between `begin_snapshot` and `end_snapshot` every read sees the same state."""
+
+    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
+        self._connection = open_connection()
+        self._decoded: dict[str, tuple[int, AttributeSet]] = {}
+        self._searches: dict[object, Statement] = {}
+
+    def begin_snapshot(self) -> None:
+        with translated():
+            self._connection.execute("BEGIN")
+
+    def end_snapshot(self) -> None:
+        with translated():
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- one object ---------------------------------------------------------------------------
+
+    def find(self, unique_identifier: str) -> StoredObject | None:
+        with translated():
+            row = self._connection.execute(_FIND.text, (unique_identifier,)).fetchone()
+        if row is None:
+            return None
+        sealed = None
+        if row[7] is not None:
+            sealed = SealedMaterial(
+                generation=row[7],
+                sealing_key_version=row[8],
+                wrapped_data_key=row[9],
+                nonce=row[10],
+                ciphertext=row[11],
+            )
+        return self._stored(row, sealed)
+
+    def _stored(self, row: tuple[Any, ...], sealed: SealedMaterial | None) -> StoredObject:
+        unique_identifier, domain, owner, object_type, revision, created_order, blob = row[:7]
+        return StoredObject(
+            unique_identifier=unique_identifier,
+            domain=domain,
+            owner=owner,
+            object_type=ObjectType.of(object_type),
+            attributes=self._attributes(unique_identifier, revision, blob),
+            revision=revision,
+            created_order=created_order,
+            sealed=sealed,
+        )
+
+    def _attributes(self, unique_identifier: str, revision: int, blob: bytes) -> AttributeSet:
+        cached = self._decoded.get(unique_identifier)
+        if cached is not None and cached[0] == revision:
+            return cached[1]
+        decoded = from_storage(blob)
+        if cached is None and len(self._decoded) >= CACHED:
+            self._decoded.pop(next(iter(self._decoded)))
+        self._decoded[unique_identifier] = (revision, decoded)
+        return decoded
+
+    def name_holder(self, scope: str, name: str) -> str | None:
+        with translated():
+            row = _NAME_HOLDER.run(self._connection, scope=scope, name=name).fetchone()
+        return None if row is None else str(row[0])
+
+    # --- many objects -------------------------------------------------------------------------
+
+    def candidates(self, query: LocateQuery) -> Iterable[StoredObject]:
+        return self._search(*search(query, self._searches))
+
+    def _search(self, statement: Statement, values: dict[str, Any]) -> Iterator[StoredObject]:
+        with translated():
+            rows = self._connection.execute(statement.text, statement.bind(values))
+        while True:
+            with translated():
+                batch = rows.fetchmany(64)
+            if not batch:
+                return
+            for row in batch:
+                yield self._stored(row, None)
+
+
+def search(query: LocateQuery, compiled: dict[object, Statement]) -> tuple[Statement, dict[str, Any]]:
+    """The statement and the values that find a superset of what matches, newest first."""
+    values: dict[str, Any] = {"domain": query.domain}
+    by_term = [c for c in query.conditions if has_terms(c.key)]
+    by_column = [c for c in query.conditions if c.key in COLUMNS and c.value != _UNDEFINED_DATE]
+    for number, condition in enumerate(by_term[:1]):
+        values[f"term_{number}"] = term(condition.key, condition.value)
+    for number, owner in enumerate(query.owners or ()):
+        values[f"owner_{number}"] = owner
+    for number, condition in enumerate(by_column):
+        values[f"low_{number}"], values[f"high_{number}"] = condition.value, condition.value_to
+    shape = (
+        len(by_term[:1]),
+        None if query.owners is None else len(query.owners),
+        tuple((c.key, c.value_to is None) for c in by_column),
+    )
+    statement = compiled.get(shape)
+    if statement is None:
+        statement = compiled[shape] = Statement(_select(len(by_term[:1]), query.owners, by_column))
+    return statement, values
+
+
+def _select(terms: int, owners: tuple[str, ...] | None, by_column: list[Condition]) -> Select[Any]:
+    tree = select(*_HEAD).where(_o.domain == bindparam("domain"))
+    if owners is not None:
+        tree = tree.where(or_(*(_o.owner == bindparam(f"owner_{n}") for n in range(len(owners)))))
+    for number, condition in enumerate(by_column):
+        column = COLUMNS[condition.key]
+        low: Any = bindparam(f"low_{number}")
+        high: Any = bindparam(f"high_{number}")
+        tree = tree.where(column == low if condition.value_to is None else and_(column >= low, column <= high))
+    if terms:
+        t = tables.attribute_terms.c
+        tree = tree.select_from(tables.attribute_terms.join(tables.objects))
+        return tree.where(t.term == bindparam("term_0")).order_by(t.created_order.desc(), t.object_id.desc())
+    return tree.order_by(_o.created_order.desc(), _o.id.desc())
