@@ -1,0 +1,84 @@
+"""From a connection and a message to a principal.
+
+Strategy: the certificate names a principal; a credential in the message, if there is one, must be right and
+name the same one, or one that the certificate's may speak for. What is sent is evaluated or refused, never
+ignored. All of it is looked at again for every message, against the identities as they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kmip_server.authz.records import Identities, PrincipalRecord
+from kmip_server.identity.certificate import CertificateFacts, IdentityRule, NotIdentified, facts_of, principal_name
+from kmip_server.identity.credentials import PasswordCheck
+from kmip_server.principal import Peer, Principal
+from kmip_server.protocol.enums import CredentialType
+from kmip_server.protocol.messages import Authentication, UsernameAndPassword, credential_value
+from kmip_server.protocol.versions import Version
+
+_CACHED = 8192
+
+
+class Identifier:
+    """Callable from any thread."""
+
+    def __init__(self, identities: Callable[[], Identities], rules: Sequence[IdentityRule]) -> None:
+        self._identities = identities
+        self._rules = tuple(rules)
+        self._passwords = PasswordCheck()
+        self._facts: dict[str, CertificateFacts] = {}
+        self._known: dict[str, Principal] = {}
+        self._known_revision = -1
+
+    def identify(self, peer: Peer, authentication: Authentication | None, version: Version) -> Principal:
+        """The principal of one message. Raises NotIdentified, which says nothing to the client, and
+        CodecError for a credential that is malformed."""
+        identities = self._identities()
+        principal = self._of_certificate(peer, identities)
+        if authentication is None:
+            return principal
+        if len(authentication.credentials) != 1:
+            raise NotIdentified("a message has exactly one credential, or none")
+        credential = authentication.credentials[0]
+        if credential.credential_type != CredentialType.USERNAME_AND_PASSWORD:
+            raise NotIdentified(f"credentials of type {credential.credential_type.title} are not served")
+        given: UsernameAndPassword = credential_value(credential, UsernameAndPassword, version)
+        named = self._passwords.principal_of(given.username, given.password or "", identities)
+        record = identities.principals[principal.name]
+        if named != principal.name and named not in record.speaks_for:
+            raise NotIdentified(f"the credential names {named}, the certificate {principal.name}")
+        return _principal(identities.principals.get(named), "certificate+password", named)
+
+    def _of_certificate(self, peer: Peer, identities: Identities) -> Principal:
+        if self._known_revision != identities.policy_revision:
+            self._known, self._known_revision = {}, identities.policy_revision
+        known = self._known.get(peer.fingerprint)
+        if known is not None:
+            return known
+        facts = self._facts.get(peer.fingerprint)
+        if facts is None:
+            facts = facts_of(peer.certificate, peer.fingerprint)
+            if len(self._facts) >= _CACHED:
+                self._facts.clear()
+            self._facts[peer.fingerprint] = facts
+        name = principal_name(facts, self._rules, identities)
+        principal = _principal(identities.principals.get(name), "certificate", name)
+        if len(self._known) >= _CACHED:
+            self._known.clear()
+        self._known[peer.fingerprint] = principal
+        return principal
+
+
+def _principal(record: PrincipalRecord | None, authentication: str, name: str) -> Principal:
+    if record is None:
+        raise NotIdentified(f"there is no principal {name!r}")
+    if not record.enabled:
+        raise NotIdentified(f"the principal {name} is disabled")
+    return Principal(
+        name=record.name,
+        domain=record.domain,
+        groups=record.groups,
+        roles=record.roles,
+        authentication=authentication,
+    )

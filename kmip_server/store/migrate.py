@@ -1,0 +1,56 @@
+"""The schema: making it, bringing it up to date, refusing one that is newer.
+
+Strategy: alembic has the steps; a start that finds the newest schema does not even load alembic.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from kmip_server.errors import SettingsError
+from kmip_server.store.database import translated
+
+NEWEST = "0001"
+"""The revision this release writes."""
+KNOWN = ("0001",)
+
+
+def version(connection: sqlite3.Connection) -> str | None:
+    """The schema's revision; None for an empty database."""
+    with translated():
+        there = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        ).fetchone()
+        if there is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def require_known(connection: sqlite3.Connection) -> None:
+    """Raise SettingsError unless this release can serve the database as it is."""
+    present = version(connection)
+    if present is None:
+        raise SettingsError("the database has no tables; make an instance with kmip-server init")
+    if present not in KNOWN:
+        raise SettingsError(
+            f"the database has the schema {present}, made by a newer release; run that release, or restore a backup"
+        )
+
+
+def upgrade(path: Path) -> None:
+    """Bring the database at `path` to the newest schema. Raises SettingsError for a newer one."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.begin() as connection:
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, NEWEST)
+    finally:
+        engine.dispose()
