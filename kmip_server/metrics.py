@@ -1,0 +1,26 @@
+"""Every counter and gauge, declared once with unit and help.
+
+Strategy: labels are bounded: operations, versions, reasons, causes; never a user, an address or an object.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+registry = CollectorRegistry()
+
+connections = Gauge("kmip_connections", "Open KMIP connections", registry=registry)
+connections_refused = Counter(
+    "kmip_connections_refused", "Connections that were closed at once", ["cause"], registry=registry
+)
+connections_dropped = Counter(
+    "kmip_connections_dropped", "Connections that the server ended", ["cause"], registry=registry
+)
+handshakes_failed = Counter("kmip_handshakes_failed", "TLS handshakes that failed", registry=registry)
+messages = Counter("kmip_messages", "Messages received", registry=registry)
+messages_malformed = Counter("kmip_messages_malformed", "Frames that were no KMIP message", registry=registry)
+
+
+def value(name: str, **labels: str) -> float:
+    """The present value of a metric, for status and tests; 0 where nothing was counted."""
+    return registry.get_sample_value(name, labels) or 0.0

@@ -1,0 +1,36 @@
+"""Key and certificate files on disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from kmip_server.errors import SettingsError
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole and synced, with this mode from its first byte; in the end it is there or it is not."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def require_private(path: Path) -> None:
+    """Raise SettingsError unless only its owner can read the file."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SettingsError(f"the private key {path} cannot be read: {error.strerror}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"the private key {path} can be read by others; run: chmod 600 {path}")

@@ -1,0 +1,325 @@
+"""KMIP over TLS: connections in, messages to whoever answers, answers out.
+
+Strategy: one message of a connection is under way at a time, so answers are in order and no connection gets
+more than its turn. What else has come waits, within bounds; beyond them reading pauses, and TCP holds the
+peer back. Deadlines are not timers of their own: one pass a second over the connections finds those whose
+time is up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from OpenSSL import SSL, crypto
+from twisted.internet import defer
+from twisted.internet.interfaces import (
+    IAddress,
+    IHandshakeListener,
+    IOpenSSLServerConnectionCreator,
+    IPushProducer,
+)
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.task import LoopingCall
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from kmip_server import metrics
+from kmip_server.errors import KmipError
+from kmip_server.pki.authority import fingerprint
+from kmip_server.principal import Peer
+from kmip_server.protocol.framing import Framer, FramingError
+from kmip_server.transport.limits import Limits
+from kmip_server.transport.tls import ServerTLS
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[bytes | None], None]
+RETRY_SECONDS = 0.05
+"""How soon a message is offered again to a queue that was full."""
+
+
+class Answerer(Protocol):
+    """Who answers. Called on the reactor's thread."""
+
+    def submit(self, message: bytes, peer: Peer, deliver: Deliver) -> bool:
+        """Take a message; `deliver` is called once, on the reactor's thread. False: no room, ask again."""
+
+    def malformed(self, prefix: bytes, error: KmipError) -> bytes | None:
+        """An answer to a frame that is no message, if it can be told in which version."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class KmipConnection(TwistedProtocol):
+    """One connection of one client."""
+
+    transport: Any
+
+    def __init__(self, factory: KmipFactory, address: str) -> None:
+        self._factory = factory
+        self._address = address
+        self._framer = Framer(factory.limits.max_message_bytes)
+        self._waiting: deque[bytes] = deque()
+        self._peer: Peer | None = None
+        self._in_flight = False
+        self._ending = False
+        self._paused = False
+        self._blocked = False
+        self.deadline = 0.0
+        self.cause = "handshake"
+        """What the peer is late with when the deadline passes."""
+
+    # --- Twisted's events ---------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        self._wait_for("handshake")
+        if self._factory.admit(self):
+            self.transport.registerProducer(self, True)
+        else:
+            self.abort("limit")
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up: look at the certificate once more, and make the peer."""
+        certificate = self.transport.getPeerCertificate()
+        if certificate is None or not self._factory.tls.verify_again(certificate):
+            self.abort("certificate")
+            return
+        der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        self._peer = Peer(address=self._address, certificate=der, fingerprint=fingerprint(der))
+        self._wait_for("idle")
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._ending:
+            return
+        try:
+            self._waiting.extend(self._framer.feed(data))
+        except FramingError as error:
+            self._reject(error)
+            return
+        self._next()
+        if len(self._waiting) > self._factory.limits.max_pipelined_messages and not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+        if not self._in_flight and self._framer.is_within_message and self.cause != "message":
+            self._wait_for("message")
+
+    def pauseProducing(self) -> None:
+        """The peer does not read: no further answer is made for it until it has."""
+        self._blocked = True
+        self._wait_for("write")
+
+    def resumeProducing(self) -> None:
+        """The peer has read what was written."""
+        self._blocked = False
+        if not self._ending:
+            self._go_on()
+
+    def stopProducing(self) -> None:
+        """The connection is going down; `connectionLost` follows."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._factory.forget(self, reason)
+        self._waiting.clear()
+        self._ending = True
+
+    # --- one message at a time ----------------------------------------------------------------
+
+    def _next(self) -> None:
+        if self._in_flight or self._blocked or not self._waiting or self._ending:
+            return
+        self._in_flight = True
+        self.deadline = float("inf")
+        self.cause = "answering"
+        metrics.messages.inc()
+        self._offer(self._waiting.popleft())
+
+    def _offer(self, message: bytes) -> None:
+        if self._ending:
+            return
+        assert self._peer is not None
+        if not self._factory.answerer.submit(message, self._peer, self._answered):
+            # No room anywhere: this peer waits, and its further messages with it.
+            self._factory.reactor.callLater(RETRY_SECONDS, self._offer, message)
+
+    def _answered(self, reply: bytes | None) -> None:
+        self._in_flight = False
+        if self._ending:
+            return
+        if reply is None:
+            self.close()
+            return
+        self.transport.write(reply)
+        if self._factory.stopping:
+            self.close()
+            return
+        if not self._blocked:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read again where reading was paused, and take the next message, or wait for one."""
+        if self._paused and len(self._waiting) <= self._factory.limits.max_pipelined_messages // 2:
+            self._paused = False
+            self.transport.resumeProducing()
+        self._next()
+        if not self._in_flight:
+            self._wait_for("message" if self._framer.is_within_message else "idle")
+
+    def _reject(self, error: FramingError) -> None:
+        """Say what is wrong where that is possible, then close."""
+        metrics.messages_malformed.inc()
+        reply = self._factory.answerer.malformed(error.prefix, error)
+        if reply is not None:
+            self.transport.write(reply)
+        self.close()
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _wait_for(self, cause: str) -> None:
+        self.cause = cause
+        self.deadline = self._factory.reactor.seconds() + self._factory.timeouts[cause]
+
+    @property
+    def peer(self) -> Peer | None:
+        return self._peer
+
+    @property
+    def is_busy(self) -> bool:
+        return self._in_flight or bool(self._waiting)
+
+    def close(self) -> None:
+        """End after what is written has gone, within the write timeout."""
+        self._ending = True
+        self._wait_for("write")
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self, cause: str) -> None:
+        """End now."""
+        self._ending = True
+        metrics.connections_dropped.labels(cause).inc()
+        self.transport.abortConnection()
+
+
+class KmipFactory(Factory):
+    """Every connection of one listener."""
+
+    noisy = False
+
+    def __init__(self, reactor: Any, answerer: Answerer, tls: ServerTLS, limits: Limits) -> None:
+        self.reactor = reactor
+        self.answerer = answerer
+        self.tls = tls
+        self.limits = limits
+        self.timeouts = {
+            "handshake": limits.handshake_timeout_seconds,
+            "message": limits.message_timeout_seconds,
+            "write": limits.write_timeout_seconds,
+            "idle": limits.idle_timeout_seconds,
+        }
+        self.stopping = False
+        self._connections: set[KmipConnection] = set()
+        self._by_address: Counter[str] = Counter()
+        self._emptied: defer.Deferred[None] | None = None
+        self._sweeper = LoopingCall(self._sweep)
+        self._sweeper.clock = reactor
+
+    def start(self) -> None:
+        self._sweeper.start(1.0, now=False)
+
+    def buildProtocol(self, addr: IAddress | None) -> KmipConnection:
+        host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
+        return KmipConnection(self, f"{host}:{port}")
+
+    def admit(self, connection: KmipConnection) -> bool:
+        """Count a connection in. False where there are too many, in all or from its address."""
+        host = connection._address.rpartition(":")[0]
+        self._connections.add(connection)
+        self._by_address[host] += 1
+        metrics.connections.set(len(self._connections))
+        if self.stopping or len(self._connections) > self.limits.max_connections:
+            metrics.connections_refused.labels("total").inc()
+            return False
+        if self._by_address[host] > self.limits.max_connections_per_address:
+            metrics.connections_refused.labels("address").inc()
+            return False
+        return True
+
+    def forget(self, connection: KmipConnection, reason: Failure) -> None:
+        self._connections.discard(connection)
+        host = connection._address.rpartition(":")[0]
+        self._by_address[host] -= 1
+        if self._by_address[host] <= 0:
+            del self._by_address[host]
+        metrics.connections.set(len(self._connections))
+        if connection.peer is None and isinstance(reason.value, SSL.Error):
+            metrics.handshakes_failed.inc()
+            log.info("TLS handshake with %s failed: %s", connection._address, _why(reason))
+        if self._emptied is not None and not self._connections:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def close_where(self, is_over: Callable[[Peer], bool]) -> int:
+        """Close the connections of peers that are no longer welcome; says how many."""
+        over = [c for c in self._connections if c.peer is not None and is_over(c.peer)]
+        for connection in over:
+            connection.abort("revoked")
+        return len(over)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Let requests under way finish, then close everything."""
+        self.stopping = True
+        if self._sweeper.running:
+            self._sweeper.stop()
+        for connection in list(self._connections):
+            if not connection.is_busy:
+                connection.close()
+        if self._connections:
+            emptied: defer.Deferred[None] = defer.Deferred()
+            self._emptied = emptied
+            late = self.reactor.callLater(grace_seconds, self._abort_all)
+            await emptied
+            if late.active():
+                late.cancel()
+
+    def _abort_all(self) -> None:
+        for connection in list(self._connections):
+            connection.abort("shutdown")
+
+    def _sweep(self) -> None:
+        now = self.reactor.seconds()
+        for connection in [c for c in self._connections if c.deadline < now]:
+            connection.abort(connection.cause)
+
+
+def _why(reason: Failure) -> str:
+    """A TLS failure in the words OpenSSL has for it."""
+    arguments = getattr(reason.value, "args", ())
+    if arguments and isinstance(arguments[0], (list, tuple)) and arguments[0]:
+        return str(arguments[0][0][-1]) or "the peer ended it"
+    return "the peer ended it"
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Creator:
+    """Makes the TLS connections, always from the settings of the moment: a reload is for new connections."""
+
+    def __init__(self, factory: KmipFactory) -> None:
+        self._factory = factory
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        del protocol
+        return SSL.Connection(self._factory.tls.context, None)
+
+
+def _over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
+    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+
+
+def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
+    """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
+    factory.start()
+    return reactor.listenTCP(port, _over_tls(factory), backlog=1024, interface=host)
