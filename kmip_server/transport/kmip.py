@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IPushProducer,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import LoopingCall
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -121,7 +121,7 @@ class KmipConnection(TwistedProtocol):
     def stopProducing(self) -> None:
         """The connection is going down; `connectionLost` follows."""
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._factory.forget(self, reason)
         self._waiting.clear()
         self._ending = True
