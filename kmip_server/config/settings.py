@@ -117,6 +117,7 @@ class KeyStore:
     grace_seconds: Annotated[float, Field(ge=0)] = _setting(
         0.0, "how long opened keys serve on after the HSM is found to be away"
     )
+    folder: str = _setting("", "where the SoftHSM token or the sealed file is; empty: beside the settings file")
     token: list[Token] = _setting([], "the token. More than one is not available in this version")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from kmip_server.clock import Clock
-from kmip_server.engine.ports import StoredObject, UnitOfWork, Write
+from kmip_server.engine.ports import AuditEntry, StoredObject, UnitOfWork, Write
 from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol.spellings import to_storage
 from kmip_server.protocol.tags import Tag
@@ -106,6 +106,21 @@ class Writer:
             raise
         self._chain.keep()
         return applied
+
+    def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:
+        """A change that is no object's, with its record, in one transaction. What `change` raises undoes it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            change(self._connection)
+            self._chain.append([entry])
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._recover()
+            raise StoreUnavailable(f"the database refused, nothing was changed: {error}") from error
+        except BaseException:
+            self._recover()
+            raise
+        self._chain.keep()
 
     def _recover(self) -> None:
         """Back to the last durable state, on a new connection where the old one is of no use."""

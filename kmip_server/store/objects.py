@@ -71,14 +71,22 @@ _UNDEFINED_DATE = 0x7FFFFFFFFFFFFFFF
 class Reader:
     """One thread's view. Between `begin_snapshot` and `end_snapshot` every read sees the same state."""
 
-    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        open_connection: Callable[[], sqlite3.Connection],
+        on_snapshot: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """`on_snapshot` is called with the connection at the beginning of each snapshot."""
         self._connection = open_connection()
+        self._on_snapshot = on_snapshot
         self._decoded: dict[str, tuple[int, AttributeSet]] = {}
         self._searches: dict[object, Statement] = {}
 
     def begin_snapshot(self) -> None:
         with translated():
             self._connection.execute("BEGIN")
+        if self._on_snapshot is not None:
+            self._on_snapshot(self._connection)
 
     def end_snapshot(self) -> None:
         with translated():

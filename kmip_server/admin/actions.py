@@ -1,0 +1,333 @@
+"""Every administrative action, once.
+
+Strategy: an action is a function of a principal and plain arguments that returns plain data. The local
+socket, the remote interface and a command on a stopped instance all come here, so all are decided by the same
+roles and leave the same record. Nothing here returns the value of a key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError, validate_call
+
+from kmip_server import __version__
+from kmip_server.authz.records import CertificateRecord, Identities, PrincipalRecord
+from kmip_server.authz.rules import RoleAuthorizer
+from kmip_server.clock import Clock
+from kmip_server.config.settings import Settings
+from kmip_server.engine import states
+from kmip_server.engine.ports import AuditEntry, LocateQuery, StoredObject, UnitOfWork
+from kmip_server.errors import InvalidField, ObjectNotFound, PermissionDenied, SettingsError
+from kmip_server.pki.authority import CERTIFICATE_DAYS, issue
+from kmip_server.principal import Principal
+from kmip_server.protocol.registered import Registered
+from kmip_server.protocol.tags import Tag
+from kmip_server.store import principals
+from kmip_server.store.apply import Writer
+from kmip_server.store.objects import Reader
+
+MAX_LISTED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What actions work on: a running server's rooms, or those of a stopped instance's files."""
+
+    settings: Settings
+    clock: Clock
+    open_connection: Callable[[], sqlite3.Connection]
+    node: str
+    live: Callable[[], dict[str, Any]] | None = None
+    """What only a running server knows."""
+    changed: Callable[[sqlite3.Connection], None] | None = None
+    """Tell the running server that identities have changed."""
+
+
+class Actions:
+    """One thread's administrator. Opens its connections when first used, in that thread."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._opened: tuple[sqlite3.Connection, Reader, Writer] | None = None
+
+    def close(self) -> None:
+        if self._opened is not None:
+            connection, reader, writer = self._opened
+            self._opened = None
+            reader.close()
+            writer.close()
+            connection.close()
+
+    def perform(self, principal: Principal, source: str, action: str, arguments: dict[str, Any]) -> Any:
+        """Decide, act, record. Raises PermissionDenied, InvalidField, SettingsError, StoreUnavailable."""
+        identities = principals.load_identities(self._connection)
+        decision = RoleAuthorizer(identities.roles).decide_named(principal, action, None)
+        run = _ACTIONS.get(action)
+        if not decision.allowed or run is None:
+            self._record(principal, source, action, "refused", decision.rule, identities)
+            raise PermissionDenied(f"{principal.name or 'nobody'} may not {action}: {decision.reason}")
+        self._rule, self._principal, self._source = decision.rule, principal, source
+        self._action, self._identities = action, identities
+        self._touched = ""
+        self._recorded = False
+        try:
+            result = run(self, **arguments)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise InvalidField(f"{action}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if not self._recorded:
+            self._record(principal, source, action, "allowed", decision.rule, identities, self._touched)
+        return result
+
+    # --- the rooms ----------------------------------------------------------------------------
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._open()[0]
+
+    def _open(self) -> tuple[sqlite3.Connection, Reader, Writer]:
+        if self._opened is None:
+            instance = self._instance
+            self._opened = (
+                instance.open_connection(),
+                Reader(instance.open_connection),
+                Writer(instance.open_connection, instance.clock, f"{instance.node} admin"),
+            )
+        return self._opened
+
+    def _entry(
+        self, principal: Principal, source: str, action: str, outcome: str, rule: str, revision: int, touched: str
+    ) -> AuditEntry:
+        return AuditEntry(
+            request_identifier=str(uuid.uuid4()),
+            principal=principal.name,
+            authentication=principal.authentication,
+            source=source,
+            operation=action,
+            version="",
+            object=touched,
+            outcome=outcome,
+            reason="",
+            rule=rule,
+            policy_revision=revision,
+        )
+
+    def _record(
+        self,
+        principal: Principal,
+        source: str,
+        action: str,
+        outcome: str,
+        rule: str,
+        identities: Identities,
+        touched: str = "",
+    ) -> None:
+        entry = self._entry(principal, source, action, outcome, rule, identities.policy_revision, touched)
+        self._open()[2].apply([UnitOfWork(writes=(), audit=(entry,))])
+
+    def _change(self, change: Callable[[sqlite3.Connection], None], touched: str) -> None:
+        """A change of identities, its record and the new policy revision, in one transaction."""
+        revision = self._identities.policy_revision + 1
+        entry = self._entry(self._principal, self._source, self._action, "allowed", self._rule, revision, touched)
+
+        def changed(connection: sqlite3.Connection) -> None:
+            change(connection)
+            principals.raise_policy_revision(connection)
+
+        self._open()[2].change(changed, entry)
+        self._recorded = True
+        if self._instance.changed is not None:
+            self._instance.changed(self._connection)
+
+    # --- actions ------------------------------------------------------------------------------
+
+    @validate_call
+    def status(self) -> dict[str, Any]:
+        """How the server is."""
+        count = self._connection.execute("SELECT count(*) FROM objects").fetchone()[0]
+        records = self._connection.execute("SELECT coalesce(sum(length), 0) FROM audit_chains").fetchone()[0]
+        live = self._instance.live() if self._instance.live is not None else {"running": False}
+        return {
+            "version": __version__,
+            "node": self._instance.node,
+            **live,
+            "objects": count,
+            "principals": len(self._identities.principals),
+            "audit_records": records,
+            "policy_revision": self._identities.policy_revision,
+        }
+
+    @validate_call
+    def client_list(self) -> list[dict[str, Any]]:
+        """Every principal, its roles and certificates."""
+        by_principal: dict[str, list[CertificateRecord]] = {}
+        for certificate in self._identities.certificates.values():
+            by_principal.setdefault(certificate.principal, []).append(certificate)
+        return [
+            {
+                "name": record.name,
+                "domain": record.domain,
+                "enabled": record.enabled,
+                "roles": list(record.roles),
+                "groups": list(record.groups),
+                "certificates": [
+                    {
+                        "fingerprint": c.fingerprint,
+                        "not_after": c.not_after,
+                        "pinned": c.pinned,
+                        "revoked": c.revoked,
+                    }
+                    for c in by_principal.get(record.name, ())
+                ],
+            }
+            for record in self._identities.principals.values()
+        ]
+
+    @validate_call
+    def client_enroll(self, name: str, role: str, days: int = CERTIFICATE_DAYS) -> dict[str, Any]:
+        """A new principal with a certificate of the instance's own CA. Its private key is kept nowhere."""
+        if role not in self._identities.roles:
+            known = ", ".join(sorted(self._identities.roles))
+            raise SettingsError(f"there is no role {role!r}; there are {known}")
+        certs = self._instance.settings.folder / "certs"
+        try:
+            authority, key = (certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes()
+        except OSError as error:
+            raise SettingsError(f"the CA in {certs} cannot be read: {error.strerror}") from error
+        issued = issue(authority, key, name, days=days)
+        now = self._instance.clock.now()
+        principal = PrincipalRecord(
+            name=name, domain=self._principal.domain, enabled=True, roles=(role,), created=now
+        )
+        certificate = CertificateRecord(
+            fingerprint=issued.fingerprint,
+            principal=name,
+            serial_number=issued.serial_number,
+            not_after=issued.not_after,
+            pinned=False,
+            revoked=False,
+            created=now,
+        )
+
+        def enroll(connection: sqlite3.Connection) -> None:
+            principals.add_principal(connection, principal)
+            principals.add_certificate(connection, certificate)
+
+        self._change(enroll, name)
+        return {
+            "name": name,
+            "role": role,
+            "fingerprint": issued.fingerprint,
+            "not_after": issued.not_after,
+            "certificate": issued.certificate.decode(),
+            "private_key": issued.private_key.decode(),
+        }
+
+    @validate_call
+    def client_revoke(self, name: str) -> dict[str, Any]:
+        """Let a principal in no more: its certificates are revoked, its connections closed. Its keys stay."""
+        if name not in self._identities.principals:
+            raise SettingsError(f"there is no client {name!r}")
+        if name == self._principal.name:
+            raise SettingsError("nobody revokes himself")
+        self._change(lambda connection: _revoke(connection, name), name)
+        return {"name": name, "enabled": False}
+
+    @validate_call
+    def key_list(self, limit: int = 100, owner: str | None = None, destroyed: bool = False) -> list[dict[str, Any]]:
+        """The objects of the domain, newest first."""
+        query = LocateQuery(
+            domain=self._principal.domain,
+            owners=None if owner is None else (owner if ":" in owner else f"principal:{owner}",),
+            conditions=(),
+            include_destroyed=destroyed,
+            include_archived=True,
+        )
+        listed: list[dict[str, Any]] = []
+        for stored in self._open()[1].candidates(query):
+            if len(listed) >= min(limit, MAX_LISTED):
+                break
+            if destroyed or stored.attributes.one(Tag.STATE) not in states.GONE:
+                listed.append(self._summary(stored))
+        return listed
+
+    @validate_call
+    def key_show(self, unique_identifier: str) -> dict[str, Any]:
+        """Every attribute of one object; never its value."""
+        stored = self._open()[1].find(unique_identifier)
+        if stored is None or stored.domain != self._principal.domain:
+            raise ObjectNotFound(f"no object has the Unique Identifier {unique_identifier}")
+        self._touched = unique_identifier
+        attributes: dict[str, list[str]] = {}
+        for attribute in stored.attributes:
+            attributes.setdefault(attribute.key.title, []).append(_shown(attribute.value))
+        return {**self._summary(stored), "revision": stored.revision, "attributes": attributes}
+
+    def _summary(self, stored: StoredObject) -> dict[str, Any]:
+        attributes = stored.attributes
+        algorithm = attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
+        state = states.effective_state(attributes, self._instance.clock.now())
+        return {
+            "unique_identifier": stored.unique_identifier,
+            "object_type": stored.object_type.title,
+            "state": state.title if state is not None else "",
+            "algorithm": algorithm.title if algorithm is not None else "",
+            "length": attributes.one(Tag.CRYPTOGRAPHIC_LENGTH),
+            "names": [name.name_value for name in attributes.all(Tag.NAME)],
+            "owner": stored.owner,
+            "initial_date": attributes.one(Tag.INITIAL_DATE),
+        }
+
+    @validate_call
+    def audit_tail(self, count: int = 20) -> list[dict[str, Any]]:
+        """The newest records, oldest first."""
+        from kmip_server.store import audit
+
+        return audit.tail(self._connection, max(1, min(count, MAX_LISTED)))
+
+    @validate_call
+    def audit_verify(self) -> dict[str, Any]:
+        """Whether every chain is whole."""
+        from kmip_server.audit.verify import verify
+        from kmip_server.store import audit
+
+        self._connection.execute("BEGIN")
+        try:
+            report = verify(audit.rows(self._connection), audit.heads(self._connection))
+        finally:
+            self._connection.execute("COMMIT")
+        return {"records": report.records, "chains": report.chains, "faults": list(report.faults)}
+
+    @validate_call
+    def backup_create(self) -> dict[str, Any]:
+        """Permission for a backup, on record. The command that asks writes the file."""
+        return {}
+
+
+def _revoke(connection: sqlite3.Connection, name: str) -> None:
+    if not principals.revoke(connection, name):
+        raise SettingsError(f"there is no client {name!r}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Registered):
+        return value.title
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+_ACTIONS: dict[str, Callable[..., Any]] = {
+    "status": Actions.status,
+    "client.list": Actions.client_list,
+    "client.enroll": Actions.client_enroll,
+    "client.revoke": Actions.client_revoke,
+    "key.list": Actions.key_list,
+    "key.show": Actions.key_show,
+    "audit.tail": Actions.audit_tail,
+    "audit.verify": Actions.audit_verify,
+    "backup.create": Actions.backup_create,
+}

@@ -1,0 +1,206 @@
+"""Where kmip-admin arrives: a Unix socket for this machine, TLS with a client certificate for others.
+
+Strategy: one POST for one action, JSON in and out. The socket knows its peer by the kernel's word; only the
+server's own user and root may use it. Actions run on a thread of their own, never on the reactor's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from OpenSSL import SSL, crypto
+from twisted.internet import defer, threads
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web import resource, server
+from zope.interface import implementer
+
+from kmip_server import metrics
+from kmip_server.admin.actions import Actions, Instance
+from kmip_server.app import local_socket, node_of
+from kmip_server.errors import AuthenticationNotSuccessful, KmipError, PermissionDenied, SettingsError
+from kmip_server.pki.authority import fingerprint
+from kmip_server.principal import Peer, Principal
+from kmip_server.protocol.versions import V1_4
+from kmip_server.transport.tls import ServerTLS
+
+if TYPE_CHECKING:
+    from kmip_server.app import Application
+    from kmip_server.transport.kmip import KmipFactory
+
+log = logging.getLogger(__name__)
+
+PREFIX = b"v1"
+MAX_BODY = 1 << 20
+_CREDENTIALS = struct.Struct("3i")
+LOCAL_DOMAIN = "default"
+
+
+class AdminListener:
+    """Both ways in, over one set of actions."""
+
+    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory) -> None:
+        self._reactor = reactor
+        self._application = application
+        self._kmip = kmip
+        self._ports: list[Any] = []
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="admin")
+        self._actions = Actions(
+            Instance(
+                settings=application.settings,
+                clock=application.clock,
+                open_connection=application.open_connection,
+                node=node_of(application.settings),
+                live=self._live,
+                changed=application.identities.refresh,
+            )
+        )
+        self.tls: ServerTLS = kmip.tls
+
+    def listen(self) -> str:
+        """Open the socket and, where enabled, the port; returns HOST:PORT or "-"."""
+        site = server.Site(_Root(self))
+        site.displayTracebacks = False
+        path = local_socket(self._application.settings)
+        self._ports.append(self._reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False))
+        admin = self._application.settings.admin
+        if not admin.enabled:
+            return "-"
+        over_tls = TLSMemoryBIOFactory(_Creator(self), False, site)  # type: ignore[arg-type]
+        port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
+        self._ports.append(port)
+        return f"{admin.host}:{port.getHost().port}"
+
+    def reload(self) -> None:
+        self.tls = self._kmip.tls
+
+    async def stop(self) -> None:
+        for port in self._ports:
+            await defer.maybeDeferred(port.stopListening)
+        await threads.deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._close)
+
+    def _close(self) -> None:
+        self._pool.submit(self._actions.close).result()
+        self._pool.shutdown()
+
+    def _live(self) -> dict[str, Any]:
+        application = self._application
+        return {
+            "running": True,
+            "hsm": application.keystore.description,
+            "hsm_available": application.keystore.is_available(),
+            "connections": int(metrics.value("kmip_connections")),
+            "messages": int(metrics.value("kmip_messages_total")),
+            "clock_behind_seconds": application.clock.seconds_behind(),
+        }
+
+    def principal_of(self, request: Any) -> tuple[Principal, str]:
+        """Who asks, and from where. Raises AuthenticationNotSuccessful."""
+        channel = request.channel.transport
+        if hasattr(channel, "getPeerCertificate"):
+            certificate = channel.getPeerCertificate()
+            if certificate is None or not self.tls.verify_again(certificate):
+                raise AuthenticationNotSuccessful("a client certificate is needed")
+            der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+            host = channel.getPeer()
+            peer = Peer(address=f"{host.host}:{host.port}", certificate=der, fingerprint=fingerprint(der))
+            return self._application.answerer.identify(peer, None, V1_4), peer.address
+        packed = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process, user, _ = _CREDENTIALS.unpack(packed)
+        if user not in (0, os.geteuid()):
+            raise AuthenticationNotSuccessful(f"the user {user} may not administer this server")
+        return local_principal(user), f"process {process}"
+
+    def perform(self, request: Any, action: str, arguments: dict[str, Any]) -> defer.Deferred[Any]:
+        principal, source = self.principal_of(request)
+        done: defer.Deferred[Any] = defer.Deferred()
+
+        def act() -> None:
+            try:
+                result = self._actions.perform(principal, source, action, arguments)
+            except Exception as error:
+                self._reactor.callFromThread(done.errback, error)
+            else:
+                self._reactor.callFromThread(done.callback, result)
+
+        self._pool.submit(act)
+        return done
+
+
+def local_principal(user: int) -> Principal:
+    """The administrator at the machine itself."""
+    return Principal(name=f"uid {user}", domain=LOCAL_DOMAIN, roles=("Administrator",), authentication="local")
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Creator:
+    def __init__(self, listener: AdminListener) -> None:
+        self._listener = listener
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        del protocol
+        return SSL.Connection(self._listener.tls.context, None)
+
+
+class _Root(resource.Resource):
+    """POST /v1/ACTION with a JSON object of arguments."""
+
+    isLeaf = True
+
+    def __init__(self, listener: AdminListener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def render(self, request: Any) -> Any:
+        if request.method != b"POST" or len(request.postpath) != 2 or request.postpath[0] != PREFIX:
+            return _reply(request, 404, {"error": "POST /v1/ACTION"})
+        try:
+            body = request.content.read(MAX_BODY + 1)
+            arguments = json.loads(body or b"{}")
+            if len(body) > MAX_BODY or not isinstance(arguments, dict):
+                raise ValueError
+        except ValueError:
+            return _reply(request, 400, {"error": "the body is a JSON object of arguments"})
+        try:
+            action = request.postpath[1].decode("ascii", "replace")
+            done = self._listener.perform(request, action, arguments)
+        except KmipError as error:
+            return _reply(request, 403, {"error": error.message})
+        finished = {"gone": False}
+        request.notifyFinish().addErrback(lambda _: finished.update(gone=True))
+        done.addCallbacks(
+            lambda result: _finish(request, finished, 200, result),
+            lambda failure: _finish(request, finished, *_failed(failure.value)),
+        )
+        return server.NOT_DONE_YET
+
+
+def _failed(error: Exception) -> tuple[int, dict[str, str]]:
+    if isinstance(error, PermissionDenied):
+        return 403, {"error": error.message}
+    if isinstance(error, SettingsError):
+        return 409, {"error": str(error)}
+    if isinstance(error, KmipError):
+        return 400, {"error": error.message}
+    if isinstance(error, TypeError):
+        return 400, {"error": "the arguments are not those of the action"}
+    log.error("an administrative action failed", exc_info=error)
+    return 500, {"error": "the server failed; its log says more"}
+
+
+def _finish(request: Any, finished: dict[str, bool], code: int, result: Any) -> None:
+    if not finished["gone"]:
+        request.write(_reply(request, code, result))
+        request.finish()
+
+
+def _reply(request: Any, code: int, result: Any) -> bytes:
+    request.setResponseCode(code)
+    request.setHeader(b"content-type", b"application/json")
+    return json.dumps(result).encode() + b"\n"

@@ -1,0 +1,203 @@
+"""Wiring: builds every room from the settings, hands each what it needs, and serves until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kmip_server.answer import Answerer
+from kmip_server.authz.records import Identities
+from kmip_server.authz.rules import RoleAuthorizer
+from kmip_server.clock import SystemClock
+from kmip_server.config.settings import Settings
+from kmip_server.engine import operations  # noqa: F401 - registers every operation
+from kmip_server.engine.context import Policy
+from kmip_server.errors import SettingsError, StoreUnavailable
+from kmip_server.identity.certificate import IdentityRule
+from kmip_server.identity.identify import Identifier
+from kmip_server.keystore import factory
+from kmip_server.keystore.guard import GuardedKeyStore
+from kmip_server.keystore.holder import Holder
+from kmip_server.principal import Peer
+from kmip_server.protocol import codec
+from kmip_server.protocol.versions import V1_0, V1_1, V1_2, V1_3, V1_4
+from kmip_server.store import audit, database, migrate, principals
+from kmip_server.store.apply import Writer
+from kmip_server.store.objects import Reader
+from kmip_server.transport.limits import Limits
+from kmip_server.transport.tls import ServerTLS
+from kmip_server.work.executor import Executor
+
+log = logging.getLogger(__name__)
+
+SERVED = (V1_0, V1_1, V1_2, V1_3, V1_4)
+LOCAL_SOCKET = "admin.sock"
+
+
+class IdentitySource:
+    """The identities of the moment. Looked up at every group of requests; read again when they have changed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.current = principals.load_identities(connection)
+        self.authorizer = RoleAuthorizer(self.current.roles)
+        self.changed: list[Callable[[Identities], None]] = []
+        self._lock = threading.Lock()
+
+    def refresh(self, connection: sqlite3.Connection) -> None:
+        if principals.policy_revision(connection) == self.current.policy_revision:
+            return
+        with self._lock:
+            current = principals.load_identities(connection)
+            self.authorizer = RoleAuthorizer(current.roles)
+            self.current = current
+        for changed in self.changed:
+            changed(current)
+
+    def is_pinned(self, fingerprint: str) -> bool:
+        known = self.current.certificates.get(fingerprint)
+        return known is not None and known.pinned and not known.revoked
+
+    def is_over(self, peer: Peer) -> bool:
+        """Whether a connection's certificate or principal is no longer welcome."""
+        known = self.current.certificates.get(peer.fingerprint)
+        if known is None:
+            return False
+        principal = self.current.principals.get(known.principal)
+        return known.revoked or principal is None or not principal.enabled
+
+
+def holder_of(settings: Settings) -> Holder:
+    """What holds the wrapping key, by the settings."""
+    folder = settings.path(settings.keystore.folder or ".")
+    if settings.keystore.kind == "software":
+        return factory.software_holder(folder)
+    token = settings.keystore.token[0]
+    return factory.token_holder(token.module, token.label, settings.path(token.pin_file), folder)
+
+
+def node_of(settings: Settings) -> str:
+    return settings.server.node or socket.gethostname()
+
+
+class Application:
+    """One serving process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the database and the HSM. Raises SettingsError."""
+        self.settings = settings
+        path = database.path_of(settings.store.url, settings.folder)
+        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
+        self.connection = self.open_connection()
+        migrate.require_known(self.connection)
+        self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
+        self.identities = IdentitySource(self.connection)
+        self.keystore = GuardedKeyStore(
+            holder_of(settings), principals.sealing_keys(self.connection), settings.keystore.grace_seconds
+        )
+        self.keystore.start()
+        behind = self.clock.seconds_behind()
+        if behind > 0:
+            log.error("the machine's clock is %d s behind the record; time stands until it has caught up", behind)
+        self.answerer = self._answerer()
+        codec.compile_plans()
+
+    def _answerer(self) -> Answerer:
+        settings = self.settings
+        rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
+        identifier = Identifier(lambda: self.identities.current, rules)
+        return Answerer(
+            clock=self.clock,
+            keystore=self.keystore,
+            identify=identifier.identify,
+            authorizer=lambda: self.identities.authorizer,
+            policy=Policy(
+                weak_algorithms=settings.protocol.weak_algorithms,
+                lease_time_seconds=settings.protocol.lease_time_seconds,
+                unique_names=settings.names.unique,
+                max_locate_items=settings.limits.max_locate_items,
+                served=SERVED,
+            ),
+            policy_revision=lambda: self.identities.current.policy_revision,
+            max_batch_items=settings.limits.max_batch_items,
+        )
+
+    def open_reader(self) -> Reader:
+        return Reader(self.open_connection, on_snapshot=self.identities.refresh)
+
+    def open_writer(self) -> Writer:
+        return Writer(self.open_connection, self.clock, node_of(self.settings))
+
+    def executor(self, reactor: Any) -> Executor:
+        return Executor(
+            self.answerer,
+            self.open_reader,
+            self.open_writer,
+            reactor.callFromThread,
+            max_waiting=self.settings.limits.max_waiting_messages,
+        )
+
+    def server_tls(self) -> ServerTLS:
+        tls, path = self.settings.tls, self.settings.path
+        return ServerTLS(
+            profile=self.settings.kmip.tls_profile,
+            certificate=path(tls.certificate),
+            private_key=path(tls.private_key),
+            client_ca=[path(each) for each in tls.client_ca],
+            is_pinned=self.identities.is_pinned,
+        )
+
+    def limits(self) -> Limits:
+        bounds = self.settings.limits
+        return Limits(
+            handshake_timeout_seconds=bounds.handshake_timeout_seconds,
+            message_timeout_seconds=bounds.message_timeout_seconds,
+            write_timeout_seconds=bounds.write_timeout_seconds,
+            idle_timeout_seconds=bounds.idle_timeout_seconds,
+            max_message_bytes=bounds.max_message_bytes,
+            max_pipelined_messages=bounds.max_pipelined_messages,
+            max_connections=bounds.max_connections,
+            max_connections_per_address=bounds.max_connections_per_address,
+        )
+
+    def close(self) -> None:
+        self.keystore.stop()
+        self.connection.close()
+
+
+def set_up_logging(settings: Settings) -> None:
+    """One line each, to standard error, from our code and from Twisted's."""
+    logging.basicConfig(
+        level=settings.log.level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises SettingsError before it serves."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+    set_up_logging(settings)
+    application = Application(settings)
+    try:
+        from kmip_server.serve import Serving
+
+        return Serving(application).run()
+    except StoreUnavailable as error:
+        raise SettingsError(error.message) from error
+    finally:
+        application.close()
+
+
+def local_socket(settings: Settings) -> Path:
+    """Where kmip-admin finds a running server."""
+    return settings.folder / LOCAL_SOCKET

@@ -1,0 +1,122 @@
+"""The listening process: sockets, signals, and an orderly end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import defer, error, reactor
+from twisted.python import log as twisted_log
+
+from kmip_server.errors import SettingsError
+from kmip_server.transport.kmip import KmipFactory, listen
+
+if TYPE_CHECKING:
+    from kmip_server.app import Application
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Listeners over one application."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._reactor: Any = reactor
+        self._executor = application.executor(self._reactor)
+        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), application.limits())
+        self._ports: list[Any] = []
+        self._admin: Any = None
+        self._stopping = False
+        self._result = 0
+
+    def run(self) -> int:
+        """Listen, say so, and serve. Raises SettingsError where a port cannot be had."""
+        twisted_log.PythonLoggingObserver("twisted").start()
+        self._executor.start()
+        settings = self._application.settings
+        kmip = self._listen("kmip", settings.kmip.host, settings.kmip.port)
+        admin = self._listen_admin()
+        self._application.identities.changed.append(self._identities_changed)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._reactor.callFromThread(self._stop))
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload))
+        print(f"ready kmip={kmip} https=- admin={admin}", flush=True)
+        _notify("READY=1")
+        self._reactor.run(installSignalHandlers=False)
+        return self._result
+
+    def _listen(self, section: str, host: str, port: int) -> str:
+        try:
+            listening = listen(self._reactor, host, port, self._factory)
+        except error.CannotListenError as failure:
+            self._executor.stop()
+            raise SettingsError(
+                f"{section}.port: {host}:{port} cannot be listened on: {failure.socketError}; is a server running?"
+            ) from failure
+        self._ports.append(listening)
+        return f"{host}:{listening.getHost().port}"
+
+    def _listen_admin(self) -> str:
+        from kmip_server.admin.listener import AdminListener
+
+        self._admin = AdminListener(self._reactor, self._application, self._factory)
+        try:
+            return self._admin.listen()
+        except error.CannotListenError as failure:
+            self._executor.stop()
+            raise SettingsError(f"admin: cannot listen: {failure.socketError}; is a server running?") from failure
+
+    def _identities_changed(self, _: object) -> None:
+        """Called on whatever thread saw the change."""
+        self._reactor.callFromThread(self._factory.close_where, self._application.identities.is_over)
+
+    def _reload(self) -> None:
+        """SIGHUP: certificates and client CAs anew; connections stay as they are."""
+        try:
+            self._factory.tls = self._application.server_tls()
+            if self._admin is not None:
+                self._admin.reload()
+            log.info("certificates reloaded")
+        except SettingsError as failure:
+            log.error("certificates not reloaded, the old ones serve on: %s", failure)
+
+    def _stop(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            log.info("stopping: finishing requests under way")
+            _notify("STOPPING=1")
+            defer.ensureDeferred(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            for port in self._ports:
+                await defer.maybeDeferred(port.stopListening)
+            await self._factory.stop(self._application.settings.server.drain_seconds)
+            if self._admin is not None:
+                await self._admin.stop()
+        except Exception:
+            log.exception("the orderly end failed")
+            self._result = 1
+        finally:
+            self._reactor.callInThread(self._end)
+
+    def _end(self) -> None:
+        self._executor.stop()
+        self._reactor.callFromThread(self._reactor.stop)
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, where it asks (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.connect("\0" + address[1:] if address.startswith("@") else address)
+            channel.send(state.encode())
+        except OSError as failure:
+            log.warning("systemd was not told %s: %s", state, failure)
