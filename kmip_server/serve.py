@@ -65,7 +65,7 @@ class Serving:
 
         self._admin = AdminListener(self._reactor, self._application, self._factory)
         try:
-            return self._admin.listen()
+            return str(self._admin.listen())
         except error.CannotListenError as failure:
             self._executor.stop()
             raise SettingsError(f"admin: cannot listen: {failure.socketError}; is a server running?") from failure

@@ -55,8 +55,8 @@ def verify(rows: Iterable[tuple[int, int, str, bytes]], heads: Mapping[int, tupl
         if ends.get(chain, (0, _first(chain))) != (length, head):
             faults.append(f"chain {chain}: its end is not the head on record; records were cut off or added")
     faults += [f"chain {chain}: is not on record" for chain in ends if chain not in heads]
-    for by, chain, length, head in named:
-        if length and hashes.get((chain, length), b"").hex() != head:
+    for by, chain, length, found in named:
+        if length and hashes.get((chain, length), b"").hex() != found:
             faults.append(f"chain {chain}: is not what chain {by} found it to be at record {length}")
     return Report(count, len(ends), tuple(faults[:_MAX_FAULTS]))
 

@@ -1,0 +1,141 @@
+"""How kmip-admin reaches an instance: its socket, its address, or the files of one that is stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kmip_server.errors import KmipError, SettingsError
+
+TIMEOUT_SECONDS = 60
+
+# What can be done on the files of a stopped instance.
+OFFLINE = frozenset({"client.enroll", "client.list", "client.revoke", "key.list", "key.show"}) | frozenset(
+    {"audit.tail", "audit.verify", "backup.create", "status"}
+)
+
+
+class Refused(KmipError):
+    """The instance said no, or could not."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.connect(str(self._path))
+
+
+class Remote:
+    """An instance that is running."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+
+    def perform(self, action: str, **arguments: Any) -> Any:
+        """The result of an action. Raises Refused with the server's own sentence."""
+        given = {key: value for key, value in arguments.items() if value is not None}
+        try:
+            self._connection.request(
+                "POST", f"/v1/{action}", json.dumps(given), {"content-type": "application/json"}
+            )
+            response = self._connection.getresponse()
+            result = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Refused(f"the server does not answer: {error}") from error
+        if response.status == 409:
+            raise SettingsError(result["error"])
+        if response.status != 200:
+            raise Refused(result["error"])
+        return result
+
+
+class Offline:
+    """The files of an instance that is not running, used by whoever may read them."""
+
+    def __init__(self, config: Path) -> None:
+        from kmip_server.admin.actions import Actions, Instance
+        from kmip_server.app import node_of
+        from kmip_server.clock import SystemClock
+        from kmip_server.config.load import load
+        from kmip_server.store import audit, database, migrate
+
+        settings = load(config)
+        path = database.path_of(settings.store.url, settings.folder)
+        connection = database.connect(path)
+        migrate.require_known(connection)
+        clock = SystemClock(audit.latest_time(connection) // 1_000_000)
+        connection.close()
+        self._actions = Actions(
+            Instance(
+                settings=settings,
+                clock=clock,
+                open_connection=lambda: database.connect(path),
+                node=f"{node_of(settings)} kmip-admin",
+            )
+        )
+
+    def perform(self, action: str, **arguments: Any) -> Any:
+        from kmip_server.principal import Principal
+
+        principal = Principal(
+            name=f"uid {os.geteuid()}", domain="default", roles=("Administrator",), authentication="local"
+        )
+        given = {key: value for key, value in arguments.items() if value is not None}
+        try:
+            return self._actions.perform(principal, f"process {os.getpid()}", action, given)
+        finally:
+            self._actions.close()
+
+
+Target = Remote | Offline
+
+
+def target(config: Path | None, url: str | None, cert: Path | None, key: Path | None, ca: Path | None) -> Target:
+    """What the options name. Raises SettingsError where they do not name one thing."""
+    if (config is None) == (url is None):
+        raise SettingsError("give --config FILE for an instance here, or --url, --cert and --key for one elsewhere")
+    if config is not None:
+        return _local(config)
+    assert url is not None
+    return Remote(_remote(url, cert, key, ca))
+
+
+def _local(config: Path) -> Target:
+    if not config.exists():
+        raise SettingsError(f"the settings file {config} does not exist")
+    path = config.resolve().parent / "admin.sock"
+    if path.exists():
+        connection = _UnixConnection(path)
+        try:
+            connection.connect()
+            return Remote(connection)
+        except ConnectionRefusedError:
+            connection.close()  # a server that died left its socket behind
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be used: {error.strerror}") from error
+    return Offline(config)
+
+
+def _remote(url: str, cert: Path | None, key: Path | None, ca: Path | None) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise SettingsError("--url is https://HOST:PORT")
+    if cert is None or key is None:
+        raise SettingsError("--url needs --cert and --key")
+    try:
+        context = ssl.create_default_context(cafile=str(ca) if ca is not None else None)
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"the certificate, key or CA cannot be read: {error}") from error
+    return http.client.HTTPSConnection(parts.hostname, parts.port or 5698, context=context, timeout=TIMEOUT_SECONDS)

@@ -1,0 +1,180 @@
+"""`kmip-server check`: what is wrong with an instance, and how to mend it.
+
+Strategy: each check is a function in one list; each looks at one thing and says a sentence. All of them run,
+so that one fault does not hide the next. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from kmip_server.config.load import load
+from kmip_server.config.settings import Settings
+from kmip_server.errors import KmipError, SettingsError
+from kmip_server.pki.files import require_private
+
+_SOON = datetime.timedelta(days=30)
+
+
+class Severity(enum.Enum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    subject: str
+    severity: Severity
+    message: str
+
+
+def _ok(subject: str, message: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.OK, message=message)
+
+
+def _warning(subject: str, message: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.WARNING, message=message)
+
+
+def _error(subject: str, message: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.ERROR, message=message)
+
+
+def examine(config: Path, overrides: Sequence[str] = ()) -> list[Finding]:
+    """Everything that can be said. Settings that cannot be read end it."""
+    try:
+        settings = load(config, overrides)
+    except SettingsError as error:
+        return [_error("settings", line) for line in str(error).splitlines()]
+    findings = [_ok("settings", f"{config} is understood")]
+    for check in _CHECKS:
+        try:
+            findings += check(settings)
+        except (SettingsError, KmipError) as error:
+            findings.append(_error(check.__name__.strip("_"), str(error)))
+    return findings
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    mode = settings.folder.stat().st_mode
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield _warning("files", f"{settings.folder} is open to others; run: chmod 700 {settings.folder}")
+    else:
+        yield _ok("files", f"{settings.folder} is private")
+
+
+def _certificates(settings: Settings) -> Iterator[Finding]:
+    path, key_path = settings.path(settings.tls.certificate), settings.path(settings.tls.private_key)
+    require_private(key_path)
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} or {key_path} cannot be read: {error}") from error
+    if key.public_key() != certificate.public_key():
+        yield _error("certificates", f"{key_path} is not the key of {path}; put the right pair in place")
+    yield from _validity("certificates", path, certificate)
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        yield _ok("certificates", f"{path} is for {', '.join(str(name.value) for name in names)}")
+    except x509.ExtensionNotFound:
+        yield _error("certificates", f"{path} names no host: clients that look will refuse it; issue it with a SAN")
+    for authority in settings.tls.client_ca:
+        try:
+            loaded = x509.load_pem_x509_certificates(settings.path(authority).read_bytes())
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"the client CA {authority} cannot be read: {error}") from error
+        for each in loaded:
+            yield from _validity("client CA", settings.path(authority), each)
+
+
+def _validity(subject: str, path: Path, certificate: x509.Certificate) -> Iterator[Finding]:
+    now = datetime.datetime.now(datetime.UTC)
+    ends = certificate.not_valid_after_utc
+    if ends < now:
+        yield _error(subject, f"{path} expired on {ends:%Y-%m-%d}; issue another and send SIGHUP")
+    elif ends < now + _SOON:
+        yield _warning(subject, f"{path} expires on {ends:%Y-%m-%d}")
+    elif certificate.not_valid_before_utc > now:
+        yield _error(
+            subject, f"{path} is valid only from {certificate.not_valid_before_utc:%Y-%m-%d}: is the clock right?"
+        )
+    else:
+        yield _ok(subject, f"{path} is valid until {ends:%Y-%m-%d}")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from kmip_server.store import audit, database, migrate
+
+    path = database.path_of(settings.store.url, settings.folder)
+    connection = database.connect(path)
+    try:
+        migrate.require_known(connection)
+        with database.translated():
+            result = connection.execute("PRAGMA quick_check").fetchone()[0]
+        if result != "ok":
+            yield _error("database", f"{path} is damaged ({result}); restore a backup")
+        else:
+            yield _ok("database", f"{path} has the schema {migrate.version(connection)} and is whole")
+        behind = audit.latest_time(connection) / 1e6 - time.time()
+        if behind > 1:
+            yield _error("clock", f"the clock is {behind:.0f} s behind the newest record; set it right")
+        else:
+            yield _ok("clock", "the clock is not behind the record")
+    finally:
+        connection.close()
+
+
+def _hsm(settings: Settings) -> Iterator[Finding]:
+    from kmip_server.app import holder_of
+    from kmip_server.store import database, principals
+
+    holder = holder_of(settings)
+    holder.open()
+    connection = database.connect(database.path_of(settings.store.url, settings.folder))
+    try:
+        records = principals.sealing_keys(connection)
+        for record in records:
+            holder.decrypt(record.scheme, record.encrypted)
+        yield _ok("hsm", f"the {holder.description} opens {len(records)} sealing key(s)")
+    finally:
+        connection.close()
+        holder.close()
+    if settings.keystore.kind == "software":
+        yield _warning("hsm", "the keystore is a file, not an HSM")
+
+
+def _dependencies(settings: Settings) -> Iterator[Finding]:
+    store = settings.path(settings.store.url.removeprefix("sqlite:///"))
+    yield _ok("dependencies", f"serving needs {store.parent} and the HSM, no other machine")
+
+
+_CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _files,
+    _certificates,
+    _database,
+    _hsm,
+    _dependencies,
+)
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """For people a line each; for scripts a JSON list."""
+    if as_json:
+        rows = [{"subject": f.subject, "severity": f.severity.value, "message": f.message} for f in findings]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for finding in findings:
+        click.echo(f"{finding.severity.value:7} {finding.subject}: {finding.message}")
