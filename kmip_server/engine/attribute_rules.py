@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 from kmip_server.engine import states
@@ -41,14 +40,7 @@ from kmip_server.protocol.tags import Tag
 MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
 
-# Attributes that an operation fills from its own fields or that Create and Register take from the client,
-# though nobody may touch them later.
-_DATES_IN_ORDER = (
-    Tag.ACTIVATION_DATE,
-    Tag.PROCESS_START_DATE,
-    Tag.PROTECT_STOP_DATE,
-    Tag.DEACTIVATION_DATE,
-)
+_LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
 _SERVER_VENDOR = "y"
 
@@ -193,11 +185,14 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
 
 
 def check_dates(attributes: AttributeSet) -> None:
-    """Activation, Process Start, Protect Stop and Deactivation Date come in this order, as far as given."""
-    given = [(tag, attributes.one(tag)) for tag in _DATES_IN_ORDER if attributes.one(tag) is not None]
-    for (earlier, first), (later, second) in pairwise(given):
-        if first > second:
-            raise InvalidAttributeValue(f"{later.title} is before {earlier.title}")
+    """No date of a key's life is before its Activation Date (KMIP 1.4 §3.25-3.27)."""
+    activation = attributes.one(Tag.ACTIVATION_DATE)
+    if activation is None:
+        return
+    for tag in _LATER_DATES:
+        date = attributes.one(tag)
+        if date is not None and date < activation:
+            raise InvalidAttributeValue(f"{tag.title} is before {Tag.ACTIVATION_DATE.title}")
 
 
 def check_modifiable(context: Context, found: Found, row: AttributeRow) -> None:

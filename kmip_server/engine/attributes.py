@@ -7,7 +7,6 @@ check, to save. What Get Attributes shows is `view`: what is stored and what fol
 from __future__ import annotations
 
 from kmip_server.engine import attribute_rules as rules
-from kmip_server.engine import states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
@@ -47,7 +46,6 @@ def view(found: Found, lease_time_seconds: int) -> AttributeSet:
     state = found.state
     if state is not None:
         values[Tag.STATE] = state
-    if state is not None and state not in states.GONE:
         values[Tag.LEASE_TIME] = lease_time_seconds
     return AttributeSet(Attribute(tag, 0, value) for tag, value in values.items()).with_all(stored.attributes)
 

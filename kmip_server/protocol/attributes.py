@@ -133,8 +133,9 @@ _ROWS = (
     AttributeRow(Tag.STATE, State, CRYPTOGRAPHIC, "server"),
     AttributeRow(Tag.INITIAL_DATE, _DATE, ALL, "server"),
     AttributeRow(Tag.ACTIVATION_DATE, _DATE, CRYPTOGRAPHIC | TEMPLATE, "either", modifiable=True),
-    AttributeRow(Tag.PROCESS_START_DATE, _DATE, SYMMETRIC | TEMPLATE, "either", modifiable=True),
-    AttributeRow(Tag.PROTECT_STOP_DATE, _DATE, SYMMETRIC | TEMPLATE, "either", modifiable=True),
+    # The standard says symmetric keys; its own test cases give these dates to asymmetric ones too.
+    AttributeRow(Tag.PROCESS_START_DATE, _DATE, KEYS | TEMPLATE, "either", modifiable=True),
+    AttributeRow(Tag.PROTECT_STOP_DATE, _DATE, KEYS | TEMPLATE, "either", modifiable=True),
     AttributeRow(Tag.DEACTIVATION_DATE, _DATE, CRYPTOGRAPHIC | TEMPLATE, "either", modifiable=True),
     AttributeRow(Tag.DESTROY_DATE, _DATE, CRYPTOGRAPHIC, "server"),
     AttributeRow(Tag.COMPROMISE_OCCURRENCE_DATE, _DATE, CRYPTOGRAPHIC, "server"),

@@ -63,7 +63,7 @@ _REASONS: dict[type[e.KmipError], tuple[ResultReason, ResultReason]] = {
     e.CryptographicFailure: (_R.CRYPTOGRAPHIC_FAILURE, _R.CRYPTOGRAPHIC_FAILURE),
     e.BadCryptographicParameters: (_R.INVALID_FIELD, _R.BAD_CRYPTOGRAPHIC_PARAMETERS),
     e.UnsupportedCryptographicParameters: (_R.INVALID_FIELD, _R.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS),
-    e.MissingInitializationVector: (_R.INVALID_FIELD, _R.MISSING_INITIALIZATION_VECTOR),
+    e.MissingInitializationVector: (_R.INVALID_MESSAGE, _R.MISSING_INITIALIZATION_VECTOR),
     e.KeyFormatTypeNotSupported: (_R.KEY_FORMAT_TYPE_NOT_SUPPORTED, _R.KEY_FORMAT_TYPE_NOT_SUPPORTED),
     e.KeyCompressionTypeNotSupported: (
         _R.KEY_COMPRESSION_TYPE_NOT_SUPPORTED,

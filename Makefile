@@ -1,0 +1,54 @@
+# Everything a fresh Debian 12 machine needs, from one command each.
+#
+#   make run      set up, make an instance under var/ and serve it
+#   make test     set up and run every test
+#   make check    the fast part: lint, types, unit tests
+#   make interop  the real clients, against a server that is started for it
+#   make bench    this server beside PyKMIP's
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+CONFIG := var/instance/kmip-server.toml
+
+.PHONY: setup run test check bench interop docs clean
+
+setup: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml tools/system-packages.sh
+	bash tools/system-packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $(STAMP)
+
+$(CONFIG): | $(STAMP)
+	mkdir -p var
+	$(BIN)/kmip-server init var/instance
+
+run: $(STAMP) $(CONFIG)
+	exec $(BIN)/kmip-server run --config $(CONFIG)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+test: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+docs: $(STAMP)
+	$(BIN)/python tools/generate_docs.py
+
+interop: $(STAMP)
+	$(BIN)/python interop/run.py $(if $(CLIENT),--client $(CLIENT))
+
+bench: $(STAMP)
+	$(BIN)/python -m bench $(BENCH)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
