@@ -1,7 +1,7 @@
 """The load generator: blocking TLS connections in threads, messages made before.
 
-It runs as a process of its own, so that its interpreter lock is not the server's. What it costs by itself shows in the
-row of the bare responder.
+It runs as a process of its own, so that its interpreter lock is not the server's. What it costs by itself
+shows in the row of the bare responder.
 """
 
 from __future__ import annotations

@@ -35,9 +35,7 @@ def attribute(name: str, value: bytes) -> bytes:
 
 
 def _name(value: str) -> bytes:
-    return attribute(
-        "Name", structure(0x42000B, text(0x420055, value), number(0x420054, 1, _ENUMERATION))
-    )
+    return attribute("Name", structure(0x42000B, text(0x420055, value), number(0x420054, 1, _ENUMERATION)))
 
 
 def create(name: str | None = None) -> bytes:

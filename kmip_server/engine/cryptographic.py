@@ -1,4 +1,4 @@
-"""The operations that use a key, and those that need none. KMIP 1.4 sections 4.29-4.37.
+"""The operations that use a key. KMIP 1.4 sections 4.29-4.34.
 
 Strategy: each operation opens the key (permission, State, dates), requires its usage mask, settles the
 Cryptographic Parameters, debits the Usage Limits, and hands bytes to `crypto/`. The debit is part of the unit
@@ -12,7 +12,7 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from kmip_server.crypto import algorithms, asymmetric, hashing, mac, symmetric
+from kmip_server.crypto import algorithms, asymmetric, mac, symmetric
 from kmip_server.engine import material
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
@@ -48,16 +48,10 @@ from kmip_server.protocol.payloads.cryptographic import (
     DecryptResponse,
     EncryptRequest,
     EncryptResponse,
-    HashRequest,
-    HashResponse,
     MACRequest,
     MACResponse,
     MACVerifyRequest,
     MACVerifyResponse,
-    RNGRetrieveRequest,
-    RNGRetrieveResponse,
-    RNGSeedRequest,
-    RNGSeedResponse,
     SignatureVerifyRequest,
     SignatureVerifyResponse,
     SignRequest,
@@ -67,8 +61,6 @@ from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import LATEST, V1_4
 
 _MASK = CryptographicUsageMask
-MAX_RANDOM_BYTES = 64 * 1024
-"""More than this in one RNG Retrieve is refused."""
 
 
 class _InParts(Protocol):
@@ -390,34 +382,3 @@ def mac_verify(context: Context, request: MACVerifyRequest) -> MACVerifyResponse
     given = required(request.mac_data, "MAC Data")
     valid = mac.mac_verify(_mac_algorithm(key), key.key, required(request.data), given)
     return MACVerifyResponse(unique_identifier=key.found.unique_identifier, validity_indicator=_indicator(valid))
-
-
-# --- without a key ------------------------------------------------------------------------------
-
-
-@operation(Operation.HASH)
-def compute_hash(context: Context, request: HashRequest) -> HashResponse:
-    """The digest of data. KMIP 1.4 §4.37; KMIP 2.1 §6.1.22."""
-    context.permit(Operation.HASH)
-    refuse_parts(request)
-    algorithm = request.cryptographic_parameters.hashing_algorithm
-    if algorithm is None:
-        raise BadCryptographicParameters("a Hashing Algorithm must be given")
-    return HashResponse(data=hashing.digest(algorithm, required(request.data)))
-
-
-@operation(Operation.RNG_RETRIEVE)
-def rng_retrieve(context: Context, request: RNGRetrieveRequest) -> RNGRetrieveResponse:
-    """Random bytes: the HSM's and the operating system's, mixed. KMIP 1.4 §4.35; KMIP 2.1 §6.1.50."""
-    context.permit(Operation.RNG_RETRIEVE)
-    if not 0 < request.data_length <= MAX_RANDOM_BYTES:
-        raise InvalidField(f"Data Length is from 1 to {MAX_RANDOM_BYTES} bytes")
-    return RNGRetrieveResponse(data=context.keystore.random(request.data_length))
-
-
-@operation(Operation.RNG_SEED)
-def rng_seed(context: Context, request: RNGSeedRequest) -> RNGSeedResponse:
-    """Stir the client's bytes into the generator; all of them are used. KMIP 1.4 §4.36; KMIP 2.1 §6.1.51."""
-    context.permit(Operation.RNG_SEED)
-    context.keystore.seed(request.data)
-    return RNGSeedResponse(data_length=len(request.data))

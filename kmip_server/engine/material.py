@@ -58,10 +58,11 @@ def with_key_block(managed_object: ManagedObject, block: KeyBlock) -> ManagedObj
 
 def key_material(managed_object: ManagedObject) -> bytes | TransparentMaterial:
     """The Key Material in clear. Raises KeyValueNotPresent, or IllegalOperation where it is stored wrapped."""
-    value = key_block(managed_object).key_value
+    block = key_block(managed_object)
+    value = block.key_value
     if value is None:
         raise KeyValueNotPresent("the object was registered without its Key Value")
-    if not isinstance(value, KeyValue):
+    if not isinstance(value, KeyValue) or block.key_wrapping_data is not None:
         raise IllegalOperation("the object was registered wrapped; only its wrapped form can be had")
     return value.key_material
 

@@ -119,10 +119,10 @@ def _key(managed_object: ManagedObject, block: KeyBlock, attributes: AttributeSe
     attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, block.cryptographic_length)
     if block.key_value is None:
         return attributes.with_value(Tag.KEY_VALUE_PRESENT, False)
-    if isinstance(block.key_value, bytes):
-        if block.key_wrapping_data is None:
-            raise InvalidField("a Key Value that is a Byte String must come with Key Wrapping Data")
+    if block.key_wrapping_data is not None:
         return attributes
+    if isinstance(block.key_value, bytes):
+        raise InvalidField("a Key Value that is a Byte String must come with Key Wrapping Data")
     material = block.key_value.key_material
     if isinstance(material, TransparentMaterial):
         transparent_numbers(block.key_format_type, material, LATEST)

@@ -64,7 +64,7 @@ def wrapped(
     """
     block = material.key_block(managed_object)
     value = block.key_value
-    if not isinstance(value, KeyValue):
+    if not isinstance(value, KeyValue) or block.key_wrapping_data is not None:
         raise IllegalOperation("the object is stored wrapped, or without its value; it cannot be wrapped again")
     _require_supported(specification)
     information = specification.encryption_key_information
@@ -79,10 +79,6 @@ def wrapped(
         raise EncodingOptionError("attributes can be wrapped along under TTLV Encoding only")
     if no_encoding and not isinstance(value.key_material, bytes):
         raise EncodingOptionError("a Transparent key can be wrapped under TTLV Encoding only")
-    if no_encoding and isinstance(value.key_material, bytes):
-        clear = value.key_material
-    else:
-        clear = ttlv.encode(key_value_item(replace(value, attributes=attributes), context.version))
     mode = parameters.block_cipher_mode or _DEFAULT_MODE
     wrapping_data = KeyWrappingData(
         wrapping_method=specification.wrapping_method,
@@ -92,7 +88,13 @@ def wrapped(
         ),
         encoding_option=specification.encoding_option,
     )
-    block = replace(block, key_value=_WRAP[mode](key, clear), key_wrapping_data=wrapping_data)
+    if no_encoding and isinstance(value.key_material, bytes):
+        # Wrapped un-encoded, the Key Material stays where it is, inside the Key Value: PyKMIP reads nothing else.
+        hidden: KeyValue | bytes = KeyValue(key_material=_WRAP[mode](key, value.key_material))
+    else:
+        clear = ttlv.encode(key_value_item(replace(value, attributes=attributes), context.version))
+        hidden = _WRAP[mode](key, clear)
+    block = replace(block, key_value=hidden, key_wrapping_data=wrapping_data)
     return material.with_key_block(managed_object, block)
 
 

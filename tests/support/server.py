@@ -24,7 +24,7 @@ def command(name: str, *arguments: str) -> list[str]:
 
 def run(name: str, *arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
     """Run one of our commands to its end."""
-    return subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         command(name, *arguments),
         capture_output=True,
         text=True,
@@ -32,6 +32,7 @@ def run(name: str, *arguments: str, check: bool = True, **options: object) -> su
         timeout=DEADLINE_SECONDS,
         **options,  # type: ignore[call-overload]
     )
+    return done
 
 
 def make_instance(folder: Path, *options: str) -> Path:
