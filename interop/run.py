@@ -37,8 +37,8 @@ def page(found: list[Outcome]) -> str:
     lines = [
         "# Interoperability",
         "",
-        f"Written by `make interop` with version {__version__} of this server. Each cell is a step of the real client,",
-        "over mutual TLS, with its answer checked; a blank: the KMIP version does not have the operation.",
+        f"Written by `make interop` with version {__version__} of this server. Each cell is a step of the real",
+        "client, over mutual TLS, with its answer checked; a blank: the KMIP version does not have the operation.",
         "",
         f"## {CLIENTS['pykmip']}",
         "",

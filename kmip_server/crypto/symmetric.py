@@ -82,8 +82,8 @@ def encrypt(
         context.authenticate_additional_data(aad)
         encrypted = context.update(data) + context.finalize()
         return Encrypted(data=encrypted, tag=context.tag[:length])
-    plain = _padded(algorithm, mode, padding, data)
     encryptor = _cipher(algorithm, key, _mode(algorithm, mode, iv)).encryptor()
+    plain = _padded(algorithm, mode, padding, data)
     return Encrypted(data=encryptor.update(plain) + encryptor.finalize())
 
 
