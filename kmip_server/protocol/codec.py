@@ -25,14 +25,18 @@ from kmip_server.protocol.schema import (
     structures,
     tag_title,
 )
+from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import STRUCTURE, Item
-from kmip_server.protocol.versions import Version
+from kmip_server.protocol.versions import LATEST, Version
 
 T = TypeVar("T")
 Decoder = Callable[[Item, Version], Any]
-Encoder = Callable[[Any, Version], Any]
+Encoder = Callable[[Any, Version | None], Any]
+"""From a typed value to an item's. No version means storage: everything is written, whichever version knows it."""
 
 _ONE, _REPEATED, _SPELLED = range(3)
+_Writer = tuple[str, int, int, Encoder | Spelling, int]
+"""Field, tag, Item Type (0 for a raw item), what encodes it, and how often it stands."""
 
 
 class _Plan:
@@ -49,7 +53,10 @@ class _Plan:
         self.spelled = {
             major: {r.name: r.spellings[major] for r in self._rows(major) if r.spellings} for major in (1, 2)
         }
-        self.writers = {version: self._writers(version) for version in Version}
+        self.writers: dict[Version | None, list[_Writer]] = {v: self._writers(v) for v in Version}
+        self.writers[None] = [
+            _writer(row, LATEST) for row in self.rows if row.spellings is None or LATEST.major in row.spellings
+        ]
 
     def _rows(self, major: int) -> list[FieldRow]:
         # A spelling that a major version lacks means that the field does not exist there.
@@ -74,20 +81,24 @@ class _Plan:
     def _required(self, major: int) -> tuple[tuple[str, int], ...]:
         return tuple((row.name, row.tag) for row in self._rows(major) if row.required)
 
-    def _writers(self, version: Version) -> list[tuple[str, int, int, Encoder | Spelling, int]]:
-        return [
-            _writer(row, version)
-            for row in self._rows(version.major)
-            if row.since <= version and (row.until is None or version <= row.until)
-        ]
+    def _writers(self, version: Version) -> list[_Writer]:
+        return [_writer(row, version) for row in self._rows(version.major) if _is_written(row, version)]
 
 
-def _writer(row: FieldRow, version: Version) -> tuple[str, int, int, Encoder | Spelling, int]:
+def _is_written(row: FieldRow, version: Version) -> bool:
+    """Whether the field, and its tag, are of this version."""
+    if row.since > version or (row.until is not None and row.until < version):
+        return False
+    tag = Tag._value2member_map_.get(row.tag)
+    return row.spellings is not None or not isinstance(tag, Tag) or tag.known_in(version)
+
+
+def _writer(row: FieldRow, version: Version) -> _Writer:
     if row.spellings:
         return row.name, row.tag, 0, row.spellings[version.major], _SPELLED
     mode = _REPEATED if row.repeated else _ONE
     if row.kind == "item":
-        return row.name, row.tag, 0, _as_item, mode
+        return row.name, row.tag, 0, encoder(row.kind), mode
     return row.name, row.tag, int(item_type(row.kind)), encoder(row.kind), mode
 
 
@@ -155,22 +166,22 @@ def encode_structure(value: Any, version: Version, tag: int = 0) -> Item:
     return (tag or plan.tag, STRUCTURE, encode_fields(value, version))
 
 
-def encode_fields(value: Any, version: Version) -> list[Item]:
-    """The fields of a structure, in the standard's order."""
+def encode_fields(value: Any, version: Version | None) -> list[Item]:
+    """The fields of a structure, in the standard's order; of every version where none is given."""
     items: list[Item] = []
     for name, tag, kind, encode, mode in _plan(type(value)).writers[version]:
         field = getattr(value, name)
         if field is None:
             continue
         if mode == _ONE:
-            # A raw item carries its own tag and type.
-            items.append((tag, kind, encode(field, version)) if kind else field)  # type: ignore[operator]
+            # A raw item brings its own type.
+            items.append((tag, kind, encode(field, version)) if kind else (tag, field[1], field[2]))  # type: ignore[operator]
         elif mode == _SPELLED:
-            items += encode.encode(field, version)  # type: ignore[union-attr]
+            items += encode.encode(field, version or LATEST)  # type: ignore[union-attr]
         elif kind:
             items += [(tag, kind, encode(each, version)) for each in field]  # type: ignore[operator]
         else:
-            items += field
+            items += [(tag, each[1], each[2]) for each in field]
     return items
 
 
@@ -241,5 +252,5 @@ def encoder(kind: Any) -> Encoder:
         return lambda value, version: encode_fields(value, version)
     if isinstance(kind, type) and issubclass(kind, IntFlag):
         bits = MASK_BITS[kind]
-        return lambda value, version: int(value) & bits[version]
+        return lambda value, version: int(value) if version is None else int(value) & bits[version]
     return lambda value, version: value

@@ -629,92 +629,22 @@ class ProfileName(Registered):
     TAPE_LIBRARY_SERVER_KMIP_V1_0 = 0x0000000A, "Tape Library Server KMIP v1.0", V1_3, V1_4
     TAPE_LIBRARY_SERVER_KMIP_V1_1 = 0x0000000B, "Tape Library Server KMIP v1.1", V1_3, V1_4
     TAPE_LIBRARY_SERVER_KMIP_V1_2 = 0x0000000C, "Tape Library Server KMIP v1.2", V1_3, V1_4
-    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_0 = (
-        0x0000000D,
-        "Symmetric Key Lifecycle Client KMIP v1.0",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_1 = (
-        0x0000000E,
-        "Symmetric Key Lifecycle Client KMIP v1.1",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_2 = (
-        0x0000000F,
-        "Symmetric Key Lifecycle Client KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_0 = (
-        0x00000010,
-        "Symmetric Key Lifecycle Server KMIP v1.0",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_1 = (
-        0x00000011,
-        "Symmetric Key Lifecycle Server KMIP v1.1",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_2 = (
-        0x00000012,
-        "Symmetric Key Lifecycle Server KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_0 = (
-        0x00000013,
-        "Asymmetric Key Lifecycle Client KMIP v1.0",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_1 = (
-        0x00000014,
-        "Asymmetric Key Lifecycle Client KMIP v1.1",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_2 = (
-        0x00000015,
-        "Asymmetric Key Lifecycle Client KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_0 = (
-        0x00000016,
-        "Asymmetric Key Lifecycle Server KMIP v1.0",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_1 = (
-        0x00000017,
-        "Asymmetric Key Lifecycle Server KMIP v1.1",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_2 = (
-        0x00000018,
-        "Asymmetric Key Lifecycle Server KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
+    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_0 = 0x0000000D, "Symmetric Key Lifecycle Client KMIP v1.0", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_1 = 0x0000000E, "Symmetric Key Lifecycle Client KMIP v1.1", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_2 = 0x0000000F, "Symmetric Key Lifecycle Client KMIP v1.2", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_0 = 0x00000010, "Symmetric Key Lifecycle Server KMIP v1.0", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_1 = 0x00000011, "Symmetric Key Lifecycle Server KMIP v1.1", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_2 = 0x00000012, "Symmetric Key Lifecycle Server KMIP v1.2", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_0 = 0x00000013, "Asymmetric Key Lifecycle Client KMIP v1.0", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_1 = 0x00000014, "Asymmetric Key Lifecycle Client KMIP v1.1", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_2 = 0x00000015, "Asymmetric Key Lifecycle Client KMIP v1.2", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_0 = 0x00000016, "Asymmetric Key Lifecycle Server KMIP v1.0", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_1 = 0x00000017, "Asymmetric Key Lifecycle Server KMIP v1.1", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_2 = 0x00000018, "Asymmetric Key Lifecycle Server KMIP v1.2", V1_3, V1_4
     BASIC_CRYPTOGRAPHIC_CLIENT_KMIP_V1_2 = 0x00000019, "Basic Cryptographic Client KMIP v1.2", V1_3, V1_4
     BASIC_CRYPTOGRAPHIC_SERVER_KMIP_V1_2 = 0x0000001A, "Basic Cryptographic Server KMIP v1.2", V1_3, V1_4
-    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_2 = (
-        0x0000001B,
-        "Advanced Cryptographic Client KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
-    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_2 = (
-        0x0000001C,
-        "Advanced Cryptographic Server KMIP v1.2",
-        V1_3,
-        V1_4,
-    )
+    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_2 = 0x0000001B, "Advanced Cryptographic Client KMIP v1.2", V1_3, V1_4
+    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_2 = 0x0000001C, "Advanced Cryptographic Server KMIP v1.2", V1_3, V1_4
     RNG_CRYPTOGRAPHIC_CLIENT_KMIP_V1_2 = 0x0000001D, "RNG Cryptographic Client KMIP v1.2", V1_3, V1_4
     RNG_CRYPTOGRAPHIC_SERVER_KMIP_V1_2 = 0x0000001E, "RNG Cryptographic Server KMIP v1.2", V1_3, V1_4
     BASIC_SYMMETRIC_KEY_FOUNDRY_CLIENT_KMIP_V1_0 = (
@@ -884,44 +814,14 @@ class ProfileName(Registered):
     COMPLETE_SERVER_TLS_V1_2_KMIP_V1_3 = 0x0000005A, "Complete Server TLS v1.2 KMIP v1.3", V1_3, V1_4
     TAPE_LIBRARY_CLIENT_KMIP_V1_3 = 0x0000005B, "Tape Library Client KMIP v1.3", V1_3, V1_4
     TAPE_LIBRARY_SERVER_KMIP_V1_3 = 0x0000005C, "Tape Library Server KMIP v1.3", V1_3, V1_4
-    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_3 = (
-        0x0000005D,
-        "Symmetric Key Lifecycle Client KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_3 = (
-        0x0000005E,
-        "Symmetric Key Lifecycle Server KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_3 = (
-        0x0000005F,
-        "Asymmetric Key Lifecycle Client KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_3 = (
-        0x00000060,
-        "Asymmetric Key Lifecycle Server KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
+    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_3 = 0x0000005D, "Symmetric Key Lifecycle Client KMIP v1.3", V1_3, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_3 = 0x0000005E, "Symmetric Key Lifecycle Server KMIP v1.3", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_3 = 0x0000005F, "Asymmetric Key Lifecycle Client KMIP v1.3", V1_3, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_3 = 0x00000060, "Asymmetric Key Lifecycle Server KMIP v1.3", V1_3, V1_4
     BASIC_CRYPTOGRAPHIC_CLIENT_KMIP_V1_3 = 0x00000061, "Basic Cryptographic Client KMIP v1.3", V1_3, V1_4
     BASIC_CRYPTOGRAPHIC_SERVER_KMIP_V1_3 = 0x00000062, "Basic Cryptographic Server KMIP v1.3", V1_3, V1_4
-    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_3 = (
-        0x00000063,
-        "Advanced Cryptographic Client KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
-    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_3 = (
-        0x00000064,
-        "Advanced Cryptographic Server KMIP v1.3",
-        V1_3,
-        V1_4,
-    )
+    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_3 = 0x00000063, "Advanced Cryptographic Client KMIP v1.3", V1_3, V1_4
+    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_3 = 0x00000064, "Advanced Cryptographic Server KMIP v1.3", V1_3, V1_4
     RNG_CRYPTOGRAPHIC_CLIENT_KMIP_V1_3 = 0x00000065, "RNG Cryptographic Client KMIP v1.3", V1_3, V1_4
     RNG_CRYPTOGRAPHIC_SERVER_KMIP_V1_3 = 0x00000066, "RNG Cryptographic Server KMIP v1.3", V1_3, V1_4
     BASIC_SYMMETRIC_KEY_FOUNDRY_CLIENT_KMIP_V1_3 = (
@@ -985,44 +885,14 @@ class ProfileName(Registered):
     COMPLETE_SERVER_TLS_V1_2_KMIP_V1_4 = 0x0000007E, "Complete Server TLS v1.2 KMIP v1.4", V1_4, V1_4
     TAPE_LIBRARY_CLIENT_KMIP_V1_4 = 0x0000007F, "Tape Library Client KMIP v1.4", V1_4, V1_4
     TAPE_LIBRARY_SERVER_KMIP_V1_4 = 0x00000080, "Tape Library Server KMIP v1.4", V1_4, V1_4
-    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_4 = (
-        0x00000081,
-        "Symmetric Key Lifecycle Client KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
-    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_4 = (
-        0x00000082,
-        "Symmetric Key Lifecycle Server KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_4 = (
-        0x00000083,
-        "Asymmetric Key Lifecycle Client KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
-    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_4 = (
-        0x00000084,
-        "Asymmetric Key Lifecycle Server KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
+    SYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_4 = 0x00000081, "Symmetric Key Lifecycle Client KMIP v1.4", V1_4, V1_4
+    SYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_4 = 0x00000082, "Symmetric Key Lifecycle Server KMIP v1.4", V1_4, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_CLIENT_KMIP_V1_4 = 0x00000083, "Asymmetric Key Lifecycle Client KMIP v1.4", V1_4, V1_4
+    ASYMMETRIC_KEY_LIFECYCLE_SERVER_KMIP_V1_4 = 0x00000084, "Asymmetric Key Lifecycle Server KMIP v1.4", V1_4, V1_4
     BASIC_CRYPTOGRAPHIC_CLIENT_KMIP_V1_4 = 0x00000085, "Basic Cryptographic Client KMIP v1.4", V1_4, V1_4
     BASIC_CRYPTOGRAPHIC_SERVER_KMIP_V1_4 = 0x00000086, "Basic Cryptographic Server KMIP v1.4", V1_4, V1_4
-    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_4 = (
-        0x00000087,
-        "Advanced Cryptographic Client KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
-    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_4 = (
-        0x00000088,
-        "Advanced Cryptographic Server KMIP v1.4",
-        V1_4,
-        V1_4,
-    )
+    ADVANCED_CRYPTOGRAPHIC_CLIENT_KMIP_V1_4 = 0x00000087, "Advanced Cryptographic Client KMIP v1.4", V1_4, V1_4
+    ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_4 = 0x00000088, "Advanced Cryptographic Server KMIP v1.4", V1_4, V1_4
     RNG_CRYPTOGRAPHIC_CLIENT_KMIP_V1_4 = 0x00000089, "RNG Cryptographic Client KMIP v1.4", V1_4, V1_4
     RNG_CRYPTOGRAPHIC_SERVER_KMIP_V1_4 = 0x0000008A, "RNG Cryptographic Server KMIP v1.4", V1_4, V1_4
     BASIC_SYMMETRIC_KEY_FOUNDRY_CLIENT_KMIP_V1_4 = (

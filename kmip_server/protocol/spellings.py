@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import IntFlag
 from typing import Any
 
 from kmip_server.errors import DuplicateField, InvalidAttributeValue, KmipError, MissingData, UnknownTag
@@ -55,7 +54,7 @@ def _decode_value(row: AttributeRow, item: Item, version: Version) -> Any:
         raise InvalidAttributeValue(f"{row.name}: {error.message}") from error
 
 
-def _encode_value(key: AttributeKey, value: Any, version: Version, tag: int) -> Item:
+def _encode_value(key: AttributeKey, value: Any, version: Version | None, tag: int) -> Item:
     if isinstance(value, CustomValue):
         content = list(value.value) if value.type == STRUCTURE else value.value
         return (tag, int(value.type), content)
@@ -100,7 +99,7 @@ class PartialValue:
 
 def has_parts(key: AttributeKey, value: Any, partial: PartialValue) -> bool:
     """Whether an attribute's value has every field that `partial` gives."""
-    fields = _encode_value(key, value, LATEST, Tag.ATTRIBUTE_VALUE)[2]
+    fields = _encode_value(key, value, None, Tag.ATTRIBUTE_VALUE)[2]
     return isinstance(fields, list) and all(item in fields for item in partial.items)
 
 
@@ -406,11 +405,7 @@ def _stored(attribute: Attribute) -> Item:
         items.append((Tag.VENDOR_IDENTIFICATION, TEXT_STRING, key.vendor_identification))
     items.append((Tag.ATTRIBUTE_NAME, TEXT_STRING, name))
     items.append((Tag.ATTRIBUTE_INDEX, INTEGER, index or 0))
-    if isinstance(value, IntFlag):
-        # Whole: no single version has all the bits.
-        items.append((Tag.ATTRIBUTE_VALUE, INTEGER, int(value)))
-    else:
-        items.append(_encode_value(key, value, LATEST, Tag.ATTRIBUTE_VALUE))
+    items.append(_encode_value(key, value, None, Tag.ATTRIBUTE_VALUE))
     return (Tag.ATTRIBUTE, STRUCTURE, items)
 
 
