@@ -22,7 +22,10 @@ class Holder(Protocol):
         """A sealing key encrypted as data: the name of the scheme, and the bytes to keep."""
 
     def decrypt(self, scheme: str, encrypted: bytes) -> bytes:
-        """The sealing key. Raises SealBroken where it is not one that was encrypted here."""
+        """The sealing key, in bytes of its own that the caller overwrites after use.
+
+        Raises SealBroken where it is not one that was encrypted here.
+        """
 
     def random(self, length: int) -> bytes:
         """Random bytes of the holder's own."""
@@ -43,6 +46,8 @@ def secret_from(path: Path, what: str) -> str:
         secret = path.read_text(encoding="utf-8").strip("\r\n")
     except OSError as error:
         raise SettingsError(f"the {what} file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the {what} file {path} is not UTF-8 text; write the {what} into it") from error
     if not secret:
         raise SettingsError(f"the {what} file {path} is empty")
     return secret

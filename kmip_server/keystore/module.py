@@ -1,4 +1,4 @@
-"""Loading a PKCS#11 module so that threads may use it.
+"""Loading a PKCS#11 module so that threads may use it, and the calls that python-pkcs11 does not make.
 
 Strategy: python-pkcs11 calls C_Initialize(NULL), which tells the module that only one thread will come;
 SoftHSM then crashes when two do. Here C_Initialize is called first, with CKF_OS_LOCKING_OK, through the
@@ -11,11 +11,43 @@ import ctypes
 import os
 from typing import Any
 
+from pkcs11 import PKCS11Error, _pkcs11
+
 from kmip_server.errors import SettingsError
 
 _CKF_OS_LOCKING_OK = 2
+_CKU_USER = 1
 _CKR_OK = 0
+_CKR_USER_ALREADY_LOGGED_IN = 0x100
 _CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
+
+# The functions of CK_FUNCTION_LIST that are called by name here, and their place in it (PKCS#11 2.40 section 5).
+FUNCTIONS = {
+    "C_Initialize": 0,
+    "C_Finalize": 1,
+    "C_GetMechanismList": 7,
+    "C_InitToken": 9,
+    "C_OpenSession": 12,
+    "C_Login": 18,
+    "C_FindObjectsInit": 26,
+    "C_EncryptInit": 29,
+    "C_DecryptInit": 33,
+    "C_GenerateRandom": 64,
+}
+
+# What C_Login answers to a PIN that must not be tried again, and what to tell the operator.
+_PIN_REFUSALS = {
+    0xA0: "is wrong; correct it before you start again, for tokens lock after a few wrong PINs",
+    0xA1: "has characters that the token does not take; correct it",
+    0xA2: "is too long or too short for the token; correct it",
+    0xA3: "has expired; set a new one in the token",
+    0xA4: "is locked after wrong PINs; unlock it as the token's Security Officer",
+    0x102: "was never set in the token; set it as the token's Security Officer",
+}
+
+
+class PinRefused(Exception):
+    """The token does not take the PIN. The text goes on from "the PIN"."""
 
 
 class _InitializeArguments(ctypes.Structure):
@@ -32,7 +64,7 @@ class _InitializeArguments(ctypes.Structure):
 
 
 class FunctionList(ctypes.Structure):
-    """The beginning of CK_FUNCTION_LIST: version, C_Initialize, and the functions that follow, as addresses."""
+    """CK_FUNCTION_LIST of PKCS#11 2.x: the version, and the functions as addresses."""
 
     _fields_ = (
         ("major", ctypes.c_ubyte),
@@ -41,26 +73,26 @@ class FunctionList(ctypes.Structure):
     )
 
 
-_INITIALISE_TOKEN = 9
-"""The place of C_InitToken in the function list (PKCS#11 2.40 section 5)."""
-
-
-def initialise_token(path: str, slot: int, label: str, so_pin: str) -> None:
-    """Make an empty token in a slot: python-pkcs11 has no call for it. Raises SettingsError."""
-    call = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_ulong, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)(
-        function_list(path).functions[_INITIALISE_TOKEN]
-    )
-    pin = so_pin.encode()
-    result = call(slot, pin, len(pin), label.encode().ljust(32, b" "))
-    if result != _CKR_OK:
-        raise SettingsError(f"the PKCS#11 module {path} made no token (0x{result:X})")
-
-
 _loaded: dict[tuple[str, int], Any] = {}
+"""Modules by path and process. A parent's entries stay: closing them in a child would unload the module."""
+
+
+def load(path: str) -> Any:
+    """The module as python-pkcs11 has it, once for each process, initialised. Raises SettingsError."""
+    key = (path, os.getpid())
+    if key not in _loaded:
+        try:
+            initialise(path)
+            _loaded[key] = _Module(path)
+        except (OSError, AttributeError, PKCS11Error) as error:
+            raise SettingsError(
+                f"the PKCS#11 module {path} cannot be loaded: {error}; install it, or correct keystore.token"
+            ) from error
+    return _loaded[key]
 
 
 def function_list(path: str) -> FunctionList:
-    """The module's own table of functions."""
+    """The module's own table of functions. Raises OSError, AttributeError where it is no PKCS#11 module."""
     library = ctypes.CDLL(path)
     pointer = ctypes.POINTER(FunctionList)()
     result = library.C_GetFunctionList(ctypes.byref(pointer))
@@ -70,28 +102,56 @@ def function_list(path: str) -> FunctionList:
 
 
 def initialise(path: str) -> None:
-    """C_Initialize with locking by the operating system's means."""
+    """C_Initialize with locking by the operating system's means; nothing happens where it has been done.
+
+    A child that finds its parent's initialisation ends that first: sessions do not survive a fork (PKCS#11 2.40
+    section 5.4).
+    """
     arguments = _InitializeArguments(flags=_CKF_OS_LOCKING_OK)
-    call = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.POINTER(_InitializeArguments))(function_list(path).functions[0])
+    call = _function(path, "C_Initialize", ctypes.POINTER(_InitializeArguments))
     result = call(ctypes.byref(arguments))
+    if result == _CKR_CRYPTOKI_ALREADY_INITIALIZED and _is_inherited(path):
+        _function(path, "C_Finalize", ctypes.c_void_p)(None)
+        result = call(ctypes.byref(arguments))
     if result not in (_CKR_OK, _CKR_CRYPTOKI_ALREADY_INITIALIZED):
-        raise SettingsError(f"the PKCS#11 module {path} cannot be initialised (0x{result:X})")
+        raise SettingsError(f"the PKCS#11 module {path} cannot be initialised (0x{result:X}); see its own log")
 
 
-def load(path: str) -> Any:
-    """The module as python-pkcs11 has it, once for each process. Raises SettingsError."""
-    key = (path, os.getpid())
-    if key not in _loaded:
-        try:
-            from pkcs11 import PKCS11Error, _pkcs11
+def login(path: str, session: int, pin: str) -> None:
+    """C_Login as the user. Raises PinRefused, PKCS11Error.
 
-            initialise(path)
+    Not python-pkcs11's: that one leaves the session open where the login fails, and logs every thread out when
+    the session which logged in is closed.
+    """
+    encoded = pin.encode()
+    call = _function(path, "C_Login", ctypes.c_ulong, ctypes.c_ulong, ctypes.c_char_p, ctypes.c_ulong)
+    result = call(session, _CKU_USER, encoded, len(encoded))
+    if result in _PIN_REFUSALS:
+        raise PinRefused(_PIN_REFUSALS[result])
+    if result not in (_CKR_OK, _CKR_USER_ALREADY_LOGGED_IN):
+        raise PKCS11Error(f"C_Login answered 0x{result:X}")
 
-            class Module(_pkcs11.lib):
-                def initialize(self) -> None:
-                    """Done already, with locking."""
 
-            _loaded[key] = Module(path)
-        except (OSError, AttributeError, PKCS11Error) as error:
-            raise SettingsError(f"the PKCS#11 module {path} cannot be loaded: {error}") from error
-    return _loaded[key]
+def initialise_token(path: str, slot: int, label: str, so_pin: str) -> None:
+    """Make an empty token in a slot: python-pkcs11 has no call for it. Raises SettingsError."""
+    call = _function(path, "C_InitToken", ctypes.c_ulong, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+    pin = so_pin.encode()
+    result = call(slot, pin, len(pin), label.encode().ljust(32, b" "))
+    if result != _CKR_OK:
+        raise SettingsError(f"the PKCS#11 module {path} made no token (0x{result:X}); see its own log")
+
+
+class _Module(_pkcs11.lib):
+    """python-pkcs11's module, which finds C_Initialize done."""
+
+    def initialize(self) -> None:
+        """Done already, with locking."""
+
+
+def _function(path: str, name: str, *arguments: Any) -> Any:
+    return ctypes.CFUNCTYPE(ctypes.c_ulong, *arguments)(function_list(path).functions[FUNCTIONS[name]])
+
+
+def _is_inherited(path: str) -> bool:
+    """Whether this process's parent had the module initialised, and this process has not."""
+    return (path, os.getpid()) not in _loaded and any(loaded == path for loaded, _ in _loaded)

@@ -10,6 +10,7 @@ section 8.3).
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 from collections.abc import Mapping
@@ -25,7 +26,10 @@ from kmip_server.protocol.enums import ObjectType
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _FORMAT = 1
-_BOUND = struct.Struct(">BIII")
+_BOUND = struct.Struct(">BIIIH")
+_BROKEN = "a sealed value does not open"
+# What a row can hold that was not sealed here: wrong bytes, numbers out of range, other types altogether.
+_NOT_SEALED = (InvalidTag, KeyError, ValueError, TypeError, OverflowError, struct.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +45,28 @@ class SealingKeyRecord:
 
 
 def bound(unique_identifier: str, object_type: ObjectType, version: int, generation: int) -> bytes:
-    """The associated data: format, numbers, then the identifier, so that no two different things read alike."""
-    return _BOUND.pack(_FORMAT, int(object_type), version, generation) + unique_identifier.encode()
+    """The associated data: a format version, numbers of fixed width, the identifier after its length.
+
+    No two different things read alike, now or once a later format adds a field.
+    """
+    name = unique_identifier.encode()
+    return _BOUND.pack(_FORMAT, int(object_type), version, generation, len(name)) + name
+
+
+def overwrite(secret: bytes) -> None:
+    """Zero the memory of a key that nobody needs any more. Nothing else may refer to it.
+
+    Libraries hand keys over as `bytes`, which cannot be changed but by address. Copies that a library made
+    inside itself are not reached: this shortens how long a key stands in memory, and is no more than that.
+    """
+    ctypes.memset(id(secret) + bytes.__basicsize__ - 1, 0, len(secret))
 
 
 class Sealer:
-    """Opened sealing keys. Thread safe. Each seal and each open costs some microseconds."""
+    """Opened sealing keys. Thread safe. Each seal and each open costs some microseconds.
+
+    The keys live inside OpenSSL's contexts alone, and OpenSSL clears those when the last reference goes.
+    """
 
     def __init__(self, keys: Mapping[int, bytes], current: int) -> None:
         """`keys` by version, 32 bytes each; new values are sealed under `current`."""
@@ -69,15 +89,12 @@ class Sealer:
         )
 
     def open(self, sealed: SealedMaterial, *, unique_identifier: str, object_type: ObjectType) -> bytes:
-        """The value. Raises SealBroken where anything about it is not what was sealed."""
-        version = sealed.sealing_key_version
-        cipher = self._ciphers.get(version)
-        if cipher is None:
-            raise SealBroken(f"object {unique_identifier}: sealing key {version} is not known")
-        associated = bound(unique_identifier, object_type, version, sealed.generation)
+        """The value. Raises SealBroken, which says no more, where anything about it is not what was sealed."""
         wrapped = sealed.wrapped_data_key
         try:
+            cipher = self._ciphers[sealed.sealing_key_version]
+            associated = bound(unique_identifier, object_type, sealed.sealing_key_version, sealed.generation)
             data_key = cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], associated)
             return AESGCM(data_key).decrypt(sealed.nonce, sealed.ciphertext, associated)
-        except (InvalidTag, ValueError) as error:
-            raise SealBroken(f"object {unique_identifier}: its sealed value does not open") from error
+        except _NOT_SEALED as error:
+            raise SealBroken(_BROKEN) from error

@@ -1,0 +1,93 @@
+"""The record cannot be edited, cut, reordered or doubled unseen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmip_server.audit.record import FIELDS
+from kmip_server.audit.verify import Report, verify
+from kmip_server.clock import SettableClock
+from kmip_server.engine.ports import UnitOfWork
+from kmip_server.store import audit, database, migrate
+from kmip_server.store.apply import Writer
+from tests.store.test_store import entry
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Two chains, the second begun after the first has ended."""
+    made = tmp_path / "kmip.db"
+    database.connect(made, create=True).close()
+    migrate.upgrade(made)
+    for node in ("first", "second"):
+        writer = Writer(lambda: database.connect(made), SettableClock(), node)
+        for number in range(5):
+            writer.apply([UnitOfWork(writes=(), audit=(entry(f"Operation {number}"),))])
+        writer.close()
+    return made
+
+
+def report(path: Path) -> Report:
+    connection = database.connect(path)
+    return verify(audit.rows(connection), audit.heads(connection))
+
+
+def test_an_honest_record_is_whole(path: Path) -> None:
+    found = report(path)
+    assert found.is_whole
+    assert (found.records, found.chains) == (12, 2)
+
+
+TAMPERINGS: dict[str, str] = {
+    "a record is deleted": "DELETE FROM audit_records WHERE chain = 1 AND number = 3",
+    "the first record is deleted": "DELETE FROM audit_records WHERE chain = 1 AND number = 1",
+    "the end of a chain is cut off": "DELETE FROM audit_records WHERE chain = 2 AND number > 4",
+    "a chain's end is cut off with its head": (
+        "DELETE FROM audit_records WHERE chain = 1 AND number > 4;"
+        "UPDATE audit_chains SET length = 4, head = (SELECT hash FROM audit_records WHERE chain = 1 AND number = 4)"
+        " WHERE id = 1"
+    ),
+    "a chain is deleted": "DELETE FROM audit_records WHERE chain = 1; DELETE FROM audit_chains WHERE id = 1",
+    "two records change places": (
+        "UPDATE audit_records SET number = 99 WHERE chain = 1 AND number = 2;"
+        "UPDATE audit_records SET number = 2 WHERE chain = 1 AND number = 3;"
+        "UPDATE audit_records SET number = 3 WHERE chain = 1 AND number = 99"
+    ),
+    "a record is doubled": (
+        "INSERT INTO audit_records SELECT chain, 7, record, hash FROM audit_records WHERE chain = 2 AND number = 6"
+    ),
+    "a record moves to another chain": (
+        "INSERT INTO audit_records SELECT 2, 7, record, hash FROM audit_records WHERE chain = 1 AND number = 6"
+    ),
+    "a hash is changed": "UPDATE audit_records SET hash = zeroblob(32) WHERE chain = 1 AND number = 2",
+    "a head is changed": "UPDATE audit_chains SET head = zeroblob(32) WHERE id = 2",
+}
+
+
+@pytest.mark.parametrize("statements", TAMPERINGS.values(), ids=TAMPERINGS.keys())
+def test_tampering_is_found(path: Path, statements: str) -> None:
+    database.connect(path).executescript(statements)
+    assert not report(path).is_whole
+
+
+@pytest.mark.parametrize("field", range(len(FIELDS)), ids=FIELDS)
+def test_every_field_of_a_record_is_covered(path: Path, field: int) -> None:
+    connection = database.connect(path)
+    select = "SELECT record FROM audit_records WHERE chain = 1 AND number = 3"
+    record: list[Any] = json.loads(connection.execute(select).fetchone()[0])
+    change: Callable[[Any], Any] = lambda value: value + 1 if isinstance(value, int) else value + "x"  # noqa: E731
+    record[field] = change(record[field])
+    update = "UPDATE audit_records SET record = ? WHERE chain = 1 AND number = 3"
+    connection.execute(update, (json.dumps(record),))
+    faults = report(path).faults
+    assert any("chain 1 record 3" in fault for fault in faults)
+
+
+def test_the_newest_records_come_last(path: Path) -> None:
+    found = audit.tail(database.connect(path), 3)
+    assert [each["operation"] for each in found] == ["Operation 2", "Operation 3", "Operation 4"]
