@@ -84,7 +84,9 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} or {key_path} cannot be read: {error}") from error
     if key.public_key() != certificate.public_key():
-        yield _error("certificates", f"{key_path} is not the key of {path}; put the right pair in place")
+        yield _error(
+            "certificates", f"the private key {key_path} is not that of {path}; put the right pair in place"
+        )
     yield from _validity("certificates", path, certificate)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -1,0 +1,72 @@
+"""A client of few words: TLS, bytes, items."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Self
+
+from kmip_server.protocol import ttlv
+from kmip_server.protocol.ttlv import Item
+from tests.support.server import RunningServer
+
+TIMEOUT_SECONDS = 30
+
+
+def context(server: RunningServer, name: str | None = "client") -> ssl.SSLContext:
+    """TLS settings of one of the instance's principals; without a certificate where there is no name."""
+    made = ssl.create_default_context(cafile=server.ca)
+    if name is not None:
+        made.load_cert_chain(*server.certificate(name))
+    return made
+
+
+class Connection:
+    """One TLS connection."""
+
+    def __init__(
+        self,
+        server: RunningServer,
+        name: str | None = "client",
+        *,
+        tls: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_SECONDS)
+        used = tls or context(server, name)
+        self.socket = used.wrap_socket(plain, server_hostname="127.0.0.1", session=session)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self) -> bytes:
+        """One message; empty where the server has closed the connection."""
+        received = self._read(8)
+        if len(received) < 8:
+            return b""
+        return received + self._read(int.from_bytes(received[4:8], "big"))
+
+    def _read(self, count: int) -> bytes:
+        parts = b""
+        while len(parts) < count:
+            try:
+                more = self.socket.recv(count - len(parts))
+            except (ssl.SSLError, ConnectionError):
+                return parts
+            if not more:
+                return parts
+            parts += more
+        return parts
+
+    def exchange(self, message: bytes) -> Item:
+        self.send(message)
+        return ttlv.decode(self.receive())
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
