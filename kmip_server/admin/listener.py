@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
@@ -68,6 +69,7 @@ class AdminListener:
         site = server.Site(_Root(self))
         site.displayTracebacks = False
         path = local_socket(self._application.settings)
+        _clear_left_behind(path)
         self._ports.append(self._reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False))
         admin = self._application.settings.admin
         if not admin.enabled:
@@ -131,6 +133,17 @@ class AdminListener:
 
         self._pool.submit(act)
         return done
+
+
+def _clear_left_behind(path: Path) -> None:
+    """Remove the socket of a server that died; one that still listens stays, and makes the start fail."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
 
 
 def local_principal(user: int) -> Principal:

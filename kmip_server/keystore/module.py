@@ -28,6 +28,7 @@ FUNCTIONS = {
     "C_GetMechanismList": 7,
     "C_InitToken": 9,
     "C_OpenSession": 12,
+    "C_CloseSession": 13,
     "C_Login": 18,
     "C_FindObjectsInit": 26,
     "C_EncryptInit": 29,
