@@ -198,16 +198,19 @@ class GuardedKeyStore:
         """Ask the holder for random, and to open a sealing key: all of them where none is open."""
         asked = time.monotonic()
         self._random.fill(self._holder.random(STOCK_BYTES))
-        sealer = self._sealer
-        keys = self._decrypted(self._records if sealer is None else self._records[-1:])
-        if sealer is None:
-            sealer = Sealer(keys, self._records[-1].version)
+        # No reference to the open keys is held while the holder is asked: it may never answer.
+        is_open = self._sealer is not None
+        keys = self._decrypted(self._records[-1:] if is_open else self._records)
+        opened = None if is_open else Sealer(keys, self._records[-1].version)
         for key in keys.values():
             overwrite(key)
         with self._changed:
             if self._stopping.is_set():
                 return
-            self._sealer = sealer
+            self._sealer = opened or self._sealer
+            if self._sealer is None:
+                self._wake.set()  # Dropped meanwhile: open all of them, at once.
+                return
             self._until = asked + self._probe_seconds + self._answer_seconds + self._grace
             was_away, self._is_away = self._is_away, False
             self._changed.notify_all()
@@ -241,6 +244,7 @@ class GuardedKeyStore:
                 if self._sealer is not None and left <= 0:
                     self._sealer = None
                     self._is_away = True
+                    self._changed.notify_all()
                     log.error("the %s is away: its keys are dropped until it is back", self._holder.description)
                 self._changed.wait(None if self._sealer is None else left)
 

@@ -75,10 +75,10 @@ class SoftwareHolder:
 
     def decrypt(self, scheme: str, encrypted: bytes) -> bytes:
         if scheme != _SCHEME:
-            raise SealBroken(f"a sealing key is encrypted by {scheme}, not by this software keystore")
+            raise SealBroken(f"a sealing key is encrypted by {scheme!r}, not by this software keystore")
         try:
             return self._opened().decrypt(encrypted[:12], encrypted[12:], _BOUND)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise SealBroken("a sealing key does not open with the key of the software keystore") from error
 
     def random(self, length: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.keystore.faults import library
 
 PIN = "1234-user"
 LABEL = "test token"
+_labels = itertools.count(2)
 
 
 def write_secret(path: Path, secret: str) -> Path:
@@ -37,9 +39,9 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> TokenHolder:
 
 
 @pytest.fixture
-def empty_token(token: TokenHolder, tmp_path: Path, request: pytest.FixtureRequest) -> TokenHolder:
+def empty_token(token: TokenHolder, tmp_path: Path) -> TokenHolder:
     """Another token beside the first, of the test's own, with a PIN and nothing in it."""
-    label = request.node.name[:32]
+    label = f"test token {next(_labels)}"
     loaded = module.load(library())
     slot = next(s for s in loaded.get_slots() if not s.get_token().flags & TokenFlag.TOKEN_INITIALIZED)
     module.initialise_token(library(), slot.slot_id, label, "5678-officer")
