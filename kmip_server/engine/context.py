@@ -81,15 +81,18 @@ class Found:
 
     def material(self) -> ManagedObject:
         """The object itself, unsealed. Raises ObjectDestroyed, KeyStoreUnavailable, SealBroken."""
+        return material.from_bytes(self.stored.object_type, self.opened())
+
+    def opened(self) -> bytes:
+        """The bytes that were sealed: see `material.py`. Raises as `material`."""
         sealed = self.stored.sealed
         if sealed is None:
             raise ObjectDestroyed("the object has been destroyed")
-        opened = self._keystore.open(
+        return self._keystore.open(
             sealed,
             unique_identifier=self.stored.unique_identifier,
             object_type=self.stored.object_type,
         )
-        return material.from_bytes(self.stored.object_type, opened)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from kmip_server.errors import (
 )
 from kmip_server.protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, Operation
 from kmip_server.protocol.objects import (
+    EncodedObject,
     KeyBlock,
     KeyValue,
     ManagedObject,
@@ -50,7 +51,11 @@ def get(context: Context, request: GetRequest) -> GetResponse:
     """
     found = context.open(request.unique_identifier, Operation.GET)
     _require_extractable(found, wrapped=request.key_wrapping_specification is not None)
-    managed_object = found.material()
+    opened = found.opened()
+    as_kept = material.as_kept(found.object_type, opened)
+    if as_kept is not None and _asks_for_nothing_special(request):
+        return _answer(context, found, as_kept)
+    managed_object = material.from_bytes(found.object_type, opened)
     if request.key_compression_type not in (None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
         raise KeyCompressionTypeNotSupported("public keys are given uncompressed only")
     if request.key_format_type is not None:
@@ -59,6 +64,20 @@ def get(context: Context, request: GetRequest) -> GetResponse:
         _require_not_wrapped(managed_object)
     if request.key_wrapping_specification is not None:
         managed_object = wrapping.wrapped(context, found, managed_object, request.key_wrapping_specification)
+    return _answer(context, found, managed_object)
+
+
+def _asks_for_nothing_special(request: GetRequest) -> bool:
+    """Whether the object is wanted just as it is: the usual Get."""
+    return (
+        request.key_format_type is None
+        and request.key_wrap_type is None
+        and request.key_compression_type is None
+        and request.key_wrapping_specification is None
+    )
+
+
+def _answer(context: Context, found: Found, managed_object: ManagedObject | EncodedObject) -> GetResponse:
     if found.attributes.one(Tag.FRESH):
         # Served once, it is not fresh any more (KMIP 1.4 §3.34).
         context.save(found, found.attributes.with_value(Tag.FRESH, False), silently=True)

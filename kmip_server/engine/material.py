@@ -16,6 +16,7 @@ from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.objects import (
     Certificate,
     CertificateRequest,
+    EncodedObject,
     KeyBlock,
     KeyValue,
     ManagedObject,
@@ -25,6 +26,7 @@ from kmip_server.protocol.objects import (
     decode_object,
 )
 from kmip_server.protocol.spellings import from_storage, to_storage
+from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import LATEST
 
 
@@ -40,6 +42,21 @@ def from_bytes(object_type: ObjectType, opened: bytes) -> ManagedObject:
     if object_type == ObjectType.TEMPLATE:
         return Template(attributes=tuple(from_storage(opened)))
     return decode_object(ttlv.decode(opened), LATEST)
+
+
+def as_kept(object_type: ObjectType, opened: bytes) -> EncodedObject | None:
+    """The object as it can leave without being looked at: None where its form depends on the client's version.
+
+    That is so for a Template, whose attributes are spelled by version, and for what was registered wrapped, as Key
+    Wrapping Data has fields that 1.0 does not know. Where the tag's bytes stand inside a key by chance, the object
+    takes the longer way.
+    """
+    if object_type == ObjectType.TEMPLATE or _WRAPPING_DATA in opened:
+        return None
+    return EncodedObject(opened)
+
+
+_WRAPPING_DATA = (int(Tag.KEY_WRAPPING_DATA) << 8 | ttlv.STRUCTURE).to_bytes(4, "big")
 
 
 def key_block(managed_object: ManagedObject) -> KeyBlock:

@@ -26,7 +26,15 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.schema import AnyItem, DateTime, field, structure
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.ttlv import BYTE_STRING, ENUMERATION, INTEGER, STRUCTURE, Item
+from kmip_server.protocol.ttlv import (
+    BYTE_STRING,
+    DATE_TIME,
+    ENUMERATION,
+    INTEGER,
+    STRUCTURE,
+    TEXT_STRING,
+    Item,
+)
 from kmip_server.protocol.versions import BY_NUMBERS, V1_2, V1_4, V2_0, Version
 
 _RawEnumeration = Annotated[int, ItemType.ENUMERATION]
@@ -193,16 +201,6 @@ def _found(items: list[Item], tag: Tag, kind: int) -> Any:
 # --- responses ----------------------------------------------------------------------------------
 
 
-@structure(Tag.RESPONSE_HEADER)
-class ResponseHeader:
-    """Only what every version has, and what the client asked for: some stop at anything more."""
-
-    protocol_version: ProtocolVersion = field(Tag.PROTOCOL_VERSION)
-    time_stamp: DateTime = field(Tag.TIME_STAMP)
-    client_correlation_value: str | None = field(Tag.CLIENT_CORRELATION_VALUE, since=V1_4)
-    batch_count: int = field(Tag.BATCH_COUNT)
-
-
 @structure(Tag.BATCH_ITEM)
 class ResponseBatchItem:
     operation: _RawEnumeration | None = field(Tag.OPERATION)
@@ -214,10 +212,12 @@ class ResponseBatchItem:
     response_payload: AnyItem | None = field(Tag.RESPONSE_PAYLOAD, secret=True)
 
 
-_PROTOCOL_VERSIONS = {
-    version: ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor)
-    for version in Version
-}
+def _protocol_version(version: Version) -> Item:
+    numbers = ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor)
+    return (Tag.PROTOCOL_VERSION, ttlv.ENCODED, ttlv.encode(encode_structure(numbers, version)))
+
+
+_PROTOCOL_VERSIONS = {version: _protocol_version(version) for version in Version}
 
 
 def encode_response(
@@ -226,14 +226,15 @@ def encode_response(
     time_stamp: int,
     client_correlation_value: str | None = None,
 ) -> bytes:
-    """A Response Message. `time_stamp` in seconds since 1970, UTC."""
-    header = ResponseHeader(
-        protocol_version=_PROTOCOL_VERSIONS[version],
-        time_stamp=time_stamp,
-        client_correlation_value=client_correlation_value,
-        batch_count=len(batch_items),
-    )
-    items = [encode_structure(header, version)]
+    """A Response Message. `time_stamp` in seconds since 1970, UTC.
+
+    Its header holds only what every version has, and what the client asked for: some stop at anything more.
+    """
+    header: list[Item] = [_PROTOCOL_VERSIONS[version], (Tag.TIME_STAMP, DATE_TIME, time_stamp)]
+    if client_correlation_value is not None and version >= V1_4:
+        header.append((Tag.CLIENT_CORRELATION_VALUE, TEXT_STRING, client_correlation_value))
+    header.append((Tag.BATCH_COUNT, INTEGER, len(batch_items)))
+    items: list[Item] = [(Tag.RESPONSE_HEADER, STRUCTURE, header)]
     items += [encode_structure(item, version) for item in batch_items]
     return ttlv.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, items))
 

@@ -32,7 +32,7 @@ from kmip_server.protocol.enums import (
 from kmip_server.protocol.schema import BigInteger, Spelling, field, structure
 from kmip_server.protocol.spellings import ATTRIBUTE_NAMES, ATTRIBUTES, KEY_VALUE_ATTRIBUTES
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.ttlv import BYTE_STRING, STRUCTURE, Item
+from kmip_server.protocol.ttlv import BYTE_STRING, ENCODED, STRUCTURE, Item
 from kmip_server.protocol.versions import V1_1, V1_2, V2_0, Version
 
 OpaqueDataType = Annotated[int, ItemType.ENUMERATION]
@@ -266,6 +266,13 @@ _BY_TAG: dict[int, type[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedObject:
+    """A Managed Object in TTLV already, of fields that every version has: it goes out as it is."""
+
+    encoded: bytes = dataclass_field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _ManagedObjectSpelling:
     """The object itself: the tag is that of its type."""
 
@@ -276,7 +283,9 @@ class _ManagedObjectSpelling:
             raise DuplicateField("only one object can be given")
         return decode_object(items[0], version)
 
-    def encode(self, value: ManagedObject, version: Version) -> list[Item]:
+    def encode(self, value: ManagedObject | EncodedObject, version: Version) -> list[Item]:
+        if isinstance(value, EncodedObject):
+            return [(0, ENCODED, value.encoded)]
         return [encode_structure(value, version)]
 
 

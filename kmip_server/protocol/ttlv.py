@@ -28,6 +28,9 @@ DATE_TIME = int(ItemType.DATE_TIME)
 INTERVAL = int(ItemType.INTERVAL)
 DATE_TIME_EXTENDED = int(ItemType.DATE_TIME_EXTENDED)
 
+ENCODED = -1
+"""Not a type of the standard: an item that is encoded already. Its value is the bytes, its tag is not looked at."""
+
 MAX_DEPTH = 32
 """Deeper than any message of the standard (a wrapped key in a batch item nests ten deep)."""
 
@@ -123,6 +126,9 @@ def encode(item: Item) -> bytes:
 def _encode_into(parts: list[bytes], item: Item) -> int:
     """Append the item's bytes to `parts`; returns how many there are."""
     tag, kind, value = item
+    if kind == ENCODED:
+        parts.append(value)
+        return len(value)
     if kind == STRUCTURE:
         place = len(parts)
         parts.append(b"")

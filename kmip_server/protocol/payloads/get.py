@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kmip_server.protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
-from kmip_server.protocol.objects import MANAGED_OBJECT, KeyWrappingSpecification, ManagedObject
+from kmip_server.protocol.objects import MANAGED_OBJECT, EncodedObject, KeyWrappingSpecification, ManagedObject
 from kmip_server.protocol.schema import field, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_4
@@ -22,4 +22,4 @@ class GetRequest:
 class GetResponse:
     object_type: ObjectType = field(Tag.OBJECT_TYPE)
     unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
-    managed_object: ManagedObject = field(Tag.OBJECT_TYPE, secret=True, spellings=MANAGED_OBJECT)
+    managed_object: ManagedObject | EncodedObject = field(Tag.OBJECT_TYPE, secret=True, spellings=MANAGED_OBJECT)
