@@ -33,7 +33,7 @@ def connect(endpoint: Endpoint) -> ssl.SSLSocket:
     context.check_hostname = False
     if endpoint.tls12:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-    plain = socket.create_connection(("127.0.0.1", endpoint.port), timeout=60)
+    plain = socket.create_connection(("127.0.0.1", endpoint.port), timeout=240)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return context.wrap_socket(plain)
 
@@ -69,7 +69,7 @@ def run(endpoint: Endpoint, messages: list[bytes], connections: int, seconds: fl
         end, at = ends[0], number
         while True:
             begun = time.perf_counter()
-            if begun >= end:
+            if begun >= end and mine:
                 break
             reply = exchange(connection, messages[at % count])
             mine.append(time.perf_counter() - begun)

@@ -1,0 +1,39 @@
+"""The table, with ratios: only these compare, as machines differ."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from typing import Any
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown. The ratio is to PyKMIP's server at the same work."""
+    lines = [
+        "| work | connections | server | requests/s | p50 ms | p99 ms | to PyKMIP |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        base = next(
+            (
+                r["requests_per_second"]
+                for r in rows
+                if (r["what"], r["connections"], r["who"]) == (row["what"], row["connections"], "PyKMIP")
+            ),
+            None,
+        )
+        ratio = f"{row['requests_per_second'] / base:.1f} ×" if base else ""
+        lines.append(
+            f"| {row['what']} | {row['connections']} | {row['who']} | {row['requests_per_second']:,.0f}"
+            f" | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | {ratio} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+    }
