@@ -141,6 +141,7 @@ class Application:
             self.open_reader,
             self.open_writer,
             reactor.callFromThread,
+            lambda call: reactor.callLater(0, call),
             max_waiting=self.settings.limits.max_waiting_messages,
         )
 

@@ -80,7 +80,7 @@ def _cbc_decrypt(key: Any, encrypted: bytes) -> bytes:
 
 SCHEMES = (
     Scheme("AES-GCM", (Mechanism.AES_GCM,), 12 + KEY_BYTES + 16, _gcm_encrypt, _gcm_decrypt),
-    # NSS softokn, opencryptoki's soft token and TPM 2 have CBC, and no GCM that can be used.
+    # For tokens that have no GCM, opencryptoki's soft token among them.
     Scheme("AES-CBC-HMAC", (Mechanism.AES_CBC,), 16 + KEY_BYTES + 32, _cbc_encrypt, _cbc_decrypt),
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -24,6 +25,7 @@ _c, _r = tables.audit_chains.c, tables.audit_records.c
 _HEADS = Statement(select(_c.id, _c.length, _c.head).order_by(_c.id))
 _NEW_CHAIN = Statement(insert(tables.audit_chains))
 _APPEND = Statement(insert(tables.audit_records))
+assert _APPEND.order == ("chain", "number", "record", "hash")
 _MOVE_HEAD = Statement(
     update(tables.audit_chains)
     .where(_c.id == bindparam("chain"))
@@ -32,6 +34,16 @@ _MOVE_HEAD = Statement(
 _LATEST = Statement(select(func.max(_c.last_time)))
 _TAIL = Statement(select(_r.record).order_by(_r.number.desc()).where(_r.chain == bindparam("chain")))
 _ALL = Statement(select(_r.chain, _r.number, _r.record, _r.hash).order_by(_r.chain, _r.number))
+
+
+_ROWS = 64
+"""Rows in one INSERT: a statement for each row would let go of the interpreter lock as often."""
+
+
+@cache
+def _append(rows: int) -> str:
+    """The INSERT of so many records."""
+    return _APPEND.text + ", (?, ?, ?, ?)" * (rows - 1)
 
 
 class Chain:
@@ -58,15 +70,19 @@ class Chain:
     def append(self, entries: Iterable[AuditEntry]) -> None:
         """Add records to the open transaction."""
         head, number = self._next
-        rows: list[tuple[Any, ...]] = []
+        values: list[Any] = []
+        count = 0
         now = self._clock.now_microseconds()
         for entry in entries:
             number += 1
             record = serialised(entry, self.chain, number, now)
             head = chained(head, record)
-            rows.append((self.chain, number, record, head))
-        if rows:
-            self._connection.executemany(_APPEND.text, rows)
+            values += (self.chain, number, record, head)
+            count += 1
+        if count:
+            for at in range(0, count, _ROWS):
+                rows = min(_ROWS, count - at)
+                self._connection.execute(_append(rows), values[at * 4 : (at + rows) * 4])
             _MOVE_HEAD.run(self._connection, chain=self.chain, length=number, head=head, last_time=now)
         self._next = (head, number)
 

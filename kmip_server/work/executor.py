@@ -61,7 +61,11 @@ class _Job:
 
 
 class Executor:
-    """Thread-safe. `submit` from any thread; `deliver` is called through `call_in_reactor`."""
+    """`submit` on the reactor's thread; `deliver` is called there too, through `call_in_reactor`.
+
+    The thread is woken once for all that one turn of the reactor brings (`soon`): woken for each, it would take the
+    interpreter lock from the reactor in the middle of its turn, and groups would be small.
+    """
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Executor:
         open_reader: Callable[[], Snapshots],
         open_writer: Callable[[], Applier],
         call_in_reactor: Callable[[Callable[[], None]], None],
+        soon: Callable[[Callable[[], None]], object],
         *,
         max_waiting: int = 1000,
         pool_threads: int = 2,
@@ -77,6 +82,8 @@ class Executor:
         self._open_reader = open_reader
         self._open_writer = open_writer
         self._call_in_reactor = call_in_reactor
+        self._soon = soon
+        self._waking = False
         self._max_waiting = max_waiting
         self._waiting: deque[_Job] = deque()
         self._wake = threading.Condition()
@@ -105,8 +112,15 @@ class Executor:
             if self._stopping or len(self._waiting) + self._slow_count >= self._max_waiting:
                 return False
             self._waiting.append(_Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS))
-            self._wake.notify()
+        if not self._waking:
+            self._waking = True
+            self._soon(self._wake_up)
         return True
+
+    def _wake_up(self) -> None:
+        self._waking = False
+        with self._wake:
+            self._wake.notify()
 
     def malformed(self, prefix: bytes, error: KmipError) -> bytes | None:
         """A reply to a message whose frame is wrong, where its version can be read; else None."""
