@@ -46,6 +46,16 @@ def test_the_holder_alone_is_enough() -> None:
     assert len({generator.take(16) for _ in range(1000)}) == 1000
 
 
+@pytest.mark.usefixtures("fixed_system")
+def test_every_request_takes_fresh_random_of_the_holder() -> None:
+    """Not the state alone, which both begin with: each takes its own part of the stock."""
+    common = stream(b"one")[: STOCK_BYTES // 2]
+    one, other = MixedRandom(), MixedRandom()
+    one.fill(common + stream(b"one")[STOCK_BYTES // 2 :])
+    other.fill(common + stream(b"two")[STOCK_BYTES // 2 :])
+    assert one.take(32) != other.take(32)
+
+
 def test_the_operating_system_alone_is_enough() -> None:
     assert filled(b"one").take(32) != filled(b"one").take(32)
 

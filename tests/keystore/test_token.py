@@ -85,13 +85,14 @@ def test_a_token_without_gcm_uses_cbc(token: TokenHolder) -> None:
     other.close()
 
 
-def test_a_listed_mechanism_that_does_not_work_is_passed_over(token: TokenHolder) -> None:
+@pytest.mark.parametrize("function", ["C_EncryptInit", "C_DecryptInit"])
+def test_a_listed_mechanism_that_does_not_work_is_passed_over(token: TokenHolder, function: str) -> None:
     def only_cbc(replaced: Replaced, arguments: tuple[Any, ...]) -> int:
-        """C_EncryptInit(session, mechanism, key) and C_DecryptInit alike; AES-CBC is 0x1082."""
+        """Both have (session, mechanism, key); AES-CBC is 0x1082."""
         mechanism = module.ctypes.c_ulong.from_address(arguments[1]).value
         return replaced.original(*arguments) if mechanism == 0x1082 else GENERAL_ERROR
 
-    with Replaced("C_EncryptInit", only_cbc):
+    with Replaced(function, only_cbc):
         scheme, encrypted = token.encrypt(DATA)
     assert scheme == "AES-CBC-HMAC"
     assert token.decrypt(scheme, encrypted) == DATA
