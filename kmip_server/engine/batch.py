@@ -91,7 +91,7 @@ def run(context: Context, message: RequestMessage, recorder: Recorder) -> list[R
         if option == _UNDO:
             context.roll_back(start)
             results[:-1] = [_undone(each) for each in results[:-1]]
-            entries[:-1] = [replace(each, outcome="undone") for each in entries[:-1]]
+            entries[:-1] = [each._replace(outcome="undone") for each in entries[:-1]]
         if option != _CONTINUE:
             break
     for entry in entries:

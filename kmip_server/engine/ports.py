@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
@@ -145,8 +145,7 @@ class Write:
     """(scope, Name value) pairs this object holds from now on; () frees them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """What one operation leaves on record; the chain adds number, time and hash."""
 
     request_identifier: str

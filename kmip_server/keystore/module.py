@@ -25,6 +25,7 @@ _CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
 FUNCTIONS = {
     "C_Initialize": 0,
     "C_Finalize": 1,
+    "C_GetTokenInfo": 6,
     "C_GetMechanismList": 7,
     "C_InitToken": 9,
     "C_OpenSession": 12,

@@ -9,6 +9,7 @@ KMIP 1.4 sections 6 and 7; KMIP 2.1 sections 8 and 9.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
 from kmip_server.errors import CodecError, KmipError, MissingData, UnsupportedProtocolVersion
@@ -85,7 +86,7 @@ class Authentication:
 
 @structure(Tag.REQUEST_HEADER)
 class RequestHeader:
-    protocol_version: ProtocolVersion = field(Tag.PROTOCOL_VERSION)
+    protocol_version: AnyItem = field(Tag.PROTOCOL_VERSION)  # read before the rest: `_version`
     maximum_response_size: int | None = field(Tag.MAXIMUM_RESPONSE_SIZE)  # bytes
     client_correlation_value: str | None = field(Tag.CLIENT_CORRELATION_VALUE, since=V1_4)
     server_correlation_value: str | None = field(Tag.SERVER_CORRELATION_VALUE, since=V1_4)
@@ -169,10 +170,25 @@ def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
         raise MalformedMessage(version, error) from error
 
 
+def _encoded_version(version: Version) -> bytes:
+    numbers = ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor)
+    return ttlv.encode(encode_structure(numbers, version))
+
+
+_PROTOCOL_VERSIONS: dict[Version, Item] = {
+    version: (Tag.PROTOCOL_VERSION, ttlv.ENCODED, _encoded_version(version)) for version in Version
+}
+_KNOWN = {item[2]: version for version, item in _PROTOCOL_VERSIONS.items()}
+"""Versions by their encoded Protocol Version, which clients hardly ever write otherwise."""
+
+
 def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     found = next((item for item in header if item[0] == Tag.PROTOCOL_VERSION), None)
     if found is None:
         raise MissingData("Request Header must have Protocol Version")
+    known = _KNOWN.get(ttlv.encode(found))
+    if known is not None and known in served:
+        return known
     numbers = decode_structure(ProtocolVersion, found, served[0])
     pair = (numbers.protocol_version_major, numbers.protocol_version_minor)
     version = BY_NUMBERS.get(pair)
@@ -201,23 +217,16 @@ def _found(items: list[Item], tag: Tag, kind: int) -> Any:
 # --- responses ----------------------------------------------------------------------------------
 
 
-@structure(Tag.BATCH_ITEM)
+@dataclass(slots=True, kw_only=True)
 class ResponseBatchItem:
-    operation: _RawEnumeration | None = field(Tag.OPERATION)
-    unique_batch_item_id: bytes | None = field(Tag.UNIQUE_BATCH_ITEM_ID)
-    result_status: ResultStatus = field(Tag.RESULT_STATUS)
-    result_reason: ResultReason | None = field(Tag.RESULT_REASON)
-    result_message: str | None = field(Tag.RESULT_MESSAGE)
-    asynchronous_correlation_value: bytes | None = field(Tag.ASYNCHRONOUS_CORRELATION_VALUE)
-    response_payload: AnyItem | None = field(Tag.RESPONSE_PAYLOAD, secret=True)
+    """The result of one item. Written by hand below, because every answer has one."""
 
-
-def _protocol_version(version: Version) -> Item:
-    numbers = ProtocolVersion(protocol_version_major=version.major, protocol_version_minor=version.minor)
-    return (Tag.PROTOCOL_VERSION, ttlv.ENCODED, ttlv.encode(encode_structure(numbers, version)))
-
-
-_PROTOCOL_VERSIONS = {version: _protocol_version(version) for version in Version}
+    result_status: ResultStatus
+    operation: int | None = None
+    unique_batch_item_id: bytes | None = None
+    result_reason: ResultReason | None = None
+    result_message: str | None = None
+    response_payload: Item | None = dataclass_field(default=None, repr=False)
 
 
 def encode_response(
@@ -235,8 +244,25 @@ def encode_response(
         header.append((Tag.CLIENT_CORRELATION_VALUE, TEXT_STRING, client_correlation_value))
     header.append((Tag.BATCH_COUNT, INTEGER, len(batch_items)))
     items: list[Item] = [(Tag.RESPONSE_HEADER, STRUCTURE, header)]
-    items += [encode_structure(item, version) for item in batch_items]
+    items += [(Tag.BATCH_ITEM, STRUCTURE, _result_fields(item)) for item in batch_items]
     return ttlv.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, items))
+
+
+def _result_fields(result: ResponseBatchItem) -> list[Item]:
+    """A batch item's fields, in the standard's order: the same in every version."""
+    items: list[Item] = []
+    if result.operation is not None:
+        items.append((Tag.OPERATION, ENUMERATION, result.operation))
+    if result.unique_batch_item_id is not None:
+        items.append((Tag.UNIQUE_BATCH_ITEM_ID, BYTE_STRING, result.unique_batch_item_id))
+    items.append((Tag.RESULT_STATUS, ENUMERATION, result.result_status))
+    if result.result_reason is not None:
+        items.append((Tag.RESULT_REASON, ENUMERATION, result.result_reason))
+    if result.result_message is not None:
+        items.append((Tag.RESULT_MESSAGE, TEXT_STRING, result.result_message))
+    if result.response_payload is not None:
+        items.append(result.response_payload)
+    return items
 
 
 def operation_of(value: int) -> Operation | None:

@@ -79,6 +79,8 @@ class Reader:
         """`on_snapshot` is called with the connection at the beginning of each snapshot."""
         self._connection = open_connection()
         self._on_snapshot = on_snapshot
+        # Rows as they were read: good while revision, generation and sealing key of the row are the same.
+        self._found: dict[str, tuple[tuple[int, int | None, int | None], StoredObject]] = {}
         self._decoded: dict[str, tuple[int, AttributeSet]] = {}
         self._searches: dict[object, Statement] = {}
 
@@ -102,6 +104,10 @@ class Reader:
             row = self._connection.execute(_FIND.text, (unique_identifier,)).fetchone()
         if row is None:
             return None
+        mark = (row[4], row[7], row[8])
+        cached = self._found.get(unique_identifier)
+        if cached is not None and cached[0] == mark:
+            return cached[1]
         sealed = None
         if row[7] is not None:
             sealed = SealedMaterial(
@@ -111,7 +117,11 @@ class Reader:
                 nonce=row[10],
                 ciphertext=row[11],
             )
-        return self._stored(row, sealed)
+        stored = self._stored(row, sealed)
+        if cached is None and len(self._found) >= CACHED:
+            self._found.pop(next(iter(self._found)))
+        self._found[unique_identifier] = (mark, stored)
+        return stored
 
     def _stored(self, row: tuple[Any, ...], sealed: SealedMaterial | None) -> StoredObject:
         unique_identifier, domain, owner, object_type, revision, created_order, blob = row[:7]

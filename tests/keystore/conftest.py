@@ -42,12 +42,16 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> TokenHolder:
 def empty_token(token: TokenHolder, tmp_path: Path) -> TokenHolder:
     """Another token beside the first, of the test's own, with a PIN and nothing in it."""
     label = f"test token {next(_labels)}"
+    make_token(label)
+    return TokenHolder(library(), label, write_secret(tmp_path / "pin", PIN))
+
+
+def make_token(label: str) -> None:
     loaded = module.load(library())
     slot = next(s for s in loaded.get_slots() if not s.get_token().flags & TokenFlag.TOKEN_INITIALIZED)
     module.initialise_token(library(), slot.slot_id, label, "5678-officer")
     with loaded.get_token(token_label=label).open(rw=True, so_pin="5678-officer") as session:
         session.init_pin(PIN)
-    return TokenHolder(library(), label, write_secret(tmp_path / "pin", PIN))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import pytest
 from pkcs11 import Attribute, KeyType
 
 from kmip_server.errors import KeyStoreUnavailable, SealBroken, SettingsError
-from kmip_server.keystore import module, softhsm
+from kmip_server.keystore import factory, module, softhsm
 from kmip_server.keystore.pkcs11 import WRAPPING_KEY, TokenHolder
 from kmip_server.keystore.schemes import SCHEMES, Scheme
-from tests.keystore.conftest import LABEL, PIN, write_secret
+from tests.keystore.conftest import LABEL, PIN, make_token, write_secret
 from tests.keystore.faults import GENERAL_ERROR, Replaced, failing, library, watched
 
 DATA = bytes(range(32))
@@ -156,6 +157,45 @@ def test_a_wrapping_key_that_can_be_taken_out_is_refused(
         empty_token.open()
 
 
+def test_two_wrapping_keys_are_not_chosen_between(empty_token: TokenHolder) -> None:
+    empty_token.create()
+    with module.load(library()).get_token(token_label=empty_token._label).open(rw=True, user_pin=PIN) as session:
+        session.generate_key(KeyType.AES, 256, label=WRAPPING_KEY, store=True)
+    with pytest.raises(SettingsError, match="holds several keys"):
+        empty_token.open()
+
+
+def test_two_tokens_of_one_label_are_not_chosen_between(token: TokenHolder) -> None:
+    for _ in range(2):
+        # The second is not found by its label: its PIN stays as it was made, unset.
+        with suppress(pkcs11.MultipleTokensReturned):
+            make_token("twice")
+    with pytest.raises(SettingsError, match="several tokens have the label 'twice'"):
+        TokenHolder(library(), "twice", token._pin_file).open()
+
+
+def test_a_token_that_cannot_be_looked_at_once_is_looked_at_again(token: TokenHolder) -> None:
+    other = TokenHolder(library(), LABEL, token._pin_file)
+
+    def once(replaced: Replaced, arguments: tuple[Any, ...]) -> int:
+        return GENERAL_ERROR if replaced.calls == 1 else replaced.original(*arguments)
+
+    with Replaced("C_GetTokenInfo", once):
+        other.open()
+    with failing("C_GetTokenInfo"), pytest.raises(SettingsError, match="DeviceError; see its own log"):
+        other.open()
+    other.close()
+
+
+@pytest.mark.parametrize("function", ["C_GetMechanismList", "C_OpenSession"])
+def test_a_module_that_fails_at_start_is_a_sentence(token: TokenHolder, function: str) -> None:
+    other = TokenHolder(library(), LABEL, token._pin_file)
+    with failing(function), pytest.raises(SettingsError, match="DeviceError"):
+        other.open()
+    with failing(function), pytest.raises(SettingsError, match="DeviceError"):
+        other.create()
+
+
 def test_a_wrong_pin_is_tried_once(token: TokenHolder, tmp_path: Path, empty_token: TokenHolder) -> None:
     """A second try, or a third, would lock the token."""
     wrong = TokenHolder(library(), empty_token._label, write_secret(tmp_path / "wrong", "4321-user"))
@@ -283,6 +323,20 @@ def test_a_second_folder_in_one_process_is_refused(token: TokenHolder, tmp_path:
     assert softhsm_folder.stat().st_mode & 0o777 == 0o700
     with pytest.raises(SettingsError, match="is missing; restore it"):
         TokenHolder(library(), LABEL, token._pin_file, tmp_path / "absent").open()
+
+
+def test_the_settings_name_the_holder(tmp_path: Path) -> None:
+    """An instance's own SoftHSM token is the one below its folder; any other token is left as it is configured."""
+    foreign = factory.token_holder(library(), LABEL, tmp_path / "pin", tmp_path)
+    (tmp_path / softhsm.FOLDER).mkdir()
+    own = factory.token_holder(library(), LABEL, tmp_path / "pin", tmp_path)
+    other_make = factory.token_holder("libother.so", LABEL, tmp_path / "pin", tmp_path)
+    assert isinstance(own, TokenHolder)
+    assert own._softhsm_folder == tmp_path / softhsm.FOLDER
+    for holder in (foreign, other_make):
+        assert isinstance(holder, TokenHolder)
+        assert holder._softhsm_folder is None
+    assert "keystore.json" in factory.software_holder(tmp_path).description
 
 
 def test_after_a_fork_the_child_opens_for_itself(token: TokenHolder) -> None:
