@@ -6,7 +6,7 @@
 #   make interop  the real clients, against a server that is started for it
 #   make bench    this server beside PyKMIP's
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+PYTHON ?= $$(bash tools/find-python.sh)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
@@ -16,7 +16,7 @@ CONFIG := var/instance/kmip-server.toml
 
 setup: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml tools/system-packages.sh
+$(STAMP): setup.cfg pyproject.toml tools/system-packages.sh tools/find-python.sh
 	bash tools/system-packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
