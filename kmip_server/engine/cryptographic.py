@@ -20,6 +20,7 @@ from kmip_server.errors import (
     BadCryptographicParameters,
     FeatureNotSupported,
     IncompatibleCryptographicUsageMask,
+    InvalidCorrelationValue,
     InvalidField,
     InvalidObjectType,
     MissingData,
@@ -142,9 +143,13 @@ def _from_transparent(key: TransparentMaterial, key_format_type: KeyFormatType) 
 
 
 def refuse_parts(request: _InParts) -> None:
-    """Operations in several parts are not served: all of the data comes at once."""
-    whole = request.correlation_value is None and bool(request.init_indicator) == bool(request.final_indicator)
-    if not whole:
+    """Operations in several parts are not served: all of the data comes at once.
+
+    Raises InvalidCorrelationValue, since none is outstanding, and FeatureNotSupported for a first part.
+    """
+    if request.correlation_value is not None:
+        raise InvalidCorrelationValue("no operation with this Correlation Value is outstanding")
+    if bool(request.init_indicator) != bool(request.final_indicator):
         raise FeatureNotSupported("operations in several parts are not served; send all of the data at once")
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Self
+import uuid
+from collections.abc import Callable
+from typing import Any, Self
 
 from kmip_server.protocol import ttlv
+from kmip_server.protocol.codec import encode_structure
+from kmip_server.protocol.enums import Operation
+from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
+from kmip_server.protocol.versions import Version
+from tests.support.engine import child, children, request_message, result_of
 from tests.support.server import RunningServer
 
 TIMEOUT_SECONDS = 30
@@ -70,3 +77,25 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Client:
+    """Typed requests of one version over a connection."""
+
+    def __init__(self, connection: Connection, version: Version) -> None:
+        self.connection = connection
+        self.version = version
+
+    def call(
+        self, operation: Operation, request: Any, *, change: Callable[[Item], Item] = lambda item: item
+    ) -> Any:
+        """The typed response. `change` may spoil the payload. Raises Refused."""
+        payload = change(encode_structure(request, self.version))
+        response = self.connection.exchange(request_message(self.version, [(int(operation), payload, None)]))
+        minor = child(response, Tag.RESPONSE_HEADER, Tag.PROTOCOL_VERSION, Tag.PROTOCOL_VERSION_MINOR)
+        assert minor == self.version.minor
+        (item,) = children(response, Tag.BATCH_ITEM)
+        return result_of(item, self.version)
+
+    def fresh_name(self) -> str:
+        return uuid.uuid4().hex
