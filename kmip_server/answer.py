@@ -27,7 +27,7 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
-from kmip_server.protocol.enums import Operation, ResultStatus
+from kmip_server.protocol.enums import CredentialType, Operation, ResultStatus
 from kmip_server.protocol.messages import (
     Authentication,
     MalformedMessage,
@@ -42,8 +42,12 @@ from kmip_server.protocol.versions import Version
 
 log = logging.getLogger(__name__)
 
-# Making a key pair can take seconds: it is evaluated away from the thread that applies.
-_SLOW = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR))
+# Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
+# evaluated away from the thread that applies.
+_SLOW = (
+    ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR)),
+    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
+)
 NOBODY = Principal(name="", domain="", authentication="none")
 
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
@@ -72,9 +76,9 @@ class Answerer:
     def is_slow(self, message: bytes) -> bool:
         """Whether the request should be evaluated on the pool.
 
-        Looks for the operation's bytes only: where they stand for something else, nothing is lost.
+        Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
         """
-        return _SLOW in message
+        return any(each in message for each in _SLOW)
 
     def evaluate(self, message: bytes, peer: Peer, store: ObjectStore) -> Evaluation:
         """The reply to one message. Never raises for what a peer sent."""

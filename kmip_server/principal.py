@@ -13,8 +13,15 @@ class Principal:
     domain: str
     groups: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    owner_group: str = ""
+    """The group that what it makes belongs to; empty where that is the principal itself."""
     authentication: str = "certificate"
     """How we know: "certificate", "certificate+password", "local" (the administration socket)."""
+
+    @property
+    def owner(self) -> str:
+        """The owner string of what this principal makes."""
+        return f"group:{self.owner_group}" if self.owner_group else f"principal:{self.name}"
 
     @property
     def owners(self) -> tuple[str, ...]:

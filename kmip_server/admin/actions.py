@@ -16,14 +16,15 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from kmip_server import __version__
-from kmip_server.authz.records import CertificateRecord, Identities, PrincipalRecord
+from kmip_server.authz.records import CertificateRecord, CredentialRecord, Identities, PrincipalRecord
 from kmip_server.authz.rules import RoleAuthorizer
 from kmip_server.clock import Clock
 from kmip_server.config.settings import Settings
 from kmip_server.engine import states
 from kmip_server.engine.ports import AuditEntry, LocateQuery, StoredObject, UnitOfWork
 from kmip_server.errors import InvalidField, ObjectNotFound, PermissionDenied, SettingsError
-from kmip_server.pki.authority import CERTIFICATE_DAYS, issue
+from kmip_server.identity.credentials import hasher
+from kmip_server.pki.authority import CERTIFICATE_DAYS, Issued, issue, read_certificate
 from kmip_server.principal import Principal
 from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.tags import Tag
@@ -189,44 +190,84 @@ class Actions:
         ]
 
     @validate_call
-    def client_enroll(self, name: str, role: str, days: int = CERTIFICATE_DAYS) -> dict[str, Any]:
-        """A new principal with a certificate of the instance's own CA. Its private key is kept nowhere."""
+    def client_enroll(
+        self,
+        name: str,
+        role: str,
+        days: int = CERTIFICATE_DAYS,
+        group: str = "",
+        certificate: str | None = None,
+    ) -> dict[str, Any]:
+        """A new principal, with a certificate of the instance's own CA whose private key is kept nowhere.
+
+        `certificate` (PEM) is one that the device has made itself: it is pinned, and none is issued. What a
+        principal with a `group` makes belongs to the group. Raises SettingsError.
+        """
         if role not in self._identities.roles:
             known = ", ".join(sorted(self._identities.roles))
             raise SettingsError(f"there is no role {role!r}; there are {known}")
-        certs = self._instance.settings.folder / "certs"
-        try:
-            authority, key = (certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes()
-        except OSError as error:
-            raise SettingsError(f"the CA in {certs} cannot be read: {error.strerror}") from error
-        issued = issue(authority, key, name, days=days)
+        if certificate is None:
+            made = self._issued(name, days)
+            known_by, private_key = made.certificate, made.private_key.decode()
+        else:
+            known_by, private_key = certificate.encode(), ""
+        facts = read_certificate(known_by)
         now = self._instance.clock.now()
         principal = PrincipalRecord(
-            name=name, domain=self._principal.domain, enabled=True, roles=(role,), created=now
+            name=name,
+            domain=self._principal.domain,
+            enabled=True,
+            roles=(role,),
+            groups=(group,) if group else (),
+            owner_group=group,
+            created=now,
         )
-        certificate = CertificateRecord(
-            fingerprint=issued.fingerprint,
+        record = CertificateRecord(
+            fingerprint=facts.fingerprint,
             principal=name,
-            serial_number=issued.serial_number,
-            not_after=issued.not_after,
-            pinned=False,
+            serial_number=facts.serial_number,
+            not_after=facts.not_after,
+            pinned=certificate is not None,
             revoked=False,
             created=now,
         )
 
         def enroll(connection: sqlite3.Connection) -> None:
             principals.add_principal(connection, principal)
-            principals.add_certificate(connection, certificate)
+            principals.add_certificate(connection, record)
 
         self._change(enroll, name)
         return {
             "name": name,
             "role": role,
-            "fingerprint": issued.fingerprint,
-            "not_after": issued.not_after,
-            "certificate": issued.certificate.decode(),
-            "private_key": issued.private_key.decode(),
+            "fingerprint": facts.fingerprint,
+            "not_after": facts.not_after,
+            "certificate": known_by.decode(),
+            "private_key": private_key,
         }
+
+    def _issued(self, name: str, days: int) -> Issued:
+        certs = self._instance.settings.folder / "certs"
+        try:
+            authority, key = (certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes()
+        except OSError as error:
+            raise SettingsError(f"the CA in {certs} cannot be read: {error.strerror}") from error
+        return issue(authority, key, name, days=days)
+
+    @validate_call
+    def client_password(self, name: str, password: str, username: str | None = None) -> dict[str, Any]:
+        """Give a client a password, for devices that send one with every message. Raises SettingsError."""
+        if name not in self._identities.principals:
+            raise SettingsError(f"there is no client {name!r}")
+        if not password:
+            raise SettingsError("a password is not empty")
+        username = username or name
+        taken = self._identities.credentials.get(username)
+        if taken is not None and taken.principal != name:
+            raise SettingsError(f"the username {username!r} is that of {taken.principal}")
+        record = CredentialRecord(username=username, principal=name, password_hash=hasher.hash(password))
+        self._change(lambda connection: principals.set_credential(connection, record), name)
+        return {"name": name, "username": username}
 
     @validate_call
     def client_revoke(self, name: str) -> dict[str, Any]:
@@ -324,6 +365,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "status": Actions.status,
     "client.list": Actions.client_list,
     "client.enroll": Actions.client_enroll,
+    "client.password": Actions.client_password,
     "client.revoke": Actions.client_revoke,
     "key.list": Actions.key_list,
     "key.show": Actions.key_show,

@@ -14,6 +14,8 @@ class PrincipalRecord:
     enabled: bool
     roles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    owner_group: str = ""
+    """The one of `groups` that what it makes belongs to; empty where that is the principal itself."""
     speaks_for: tuple[str, ...] = ()
     """Principals whose credentials may come over this one's certificate."""
     created: int = 0

@@ -66,6 +66,7 @@ SETS: dict[str, frozenset[str]] = {
             "status",
             "client.list",
             "client.enroll",
+            "client.password",
             "client.revoke",
             "key.list",
             "key.show",

@@ -210,11 +210,6 @@ class Context:
 
     # --- writing ------------------------------------------------------------------------------
 
-    @property
-    def owner(self) -> str:
-        """Who owns what this principal makes."""
-        return f"principal:{self.principal.name}"
-
     def make(self, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet) -> Found:
         """A new object with these attributes, sealed, saved, and in the ID Placeholder."""
         unique_identifier = self._new_identifier()
@@ -228,7 +223,7 @@ class Context:
         stored = StoredObject(
             unique_identifier=unique_identifier,
             domain=self.principal.domain,
-            owner=self.owner,
+            owner=self.principal.owner,
             object_type=object_type,
             attributes=attributes,
             created_order=self._now_microseconds + self._made,

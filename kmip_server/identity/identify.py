@@ -79,6 +79,7 @@ def _principal(record: PrincipalRecord | None, authentication: str, name: str) -
         name=record.name,
         domain=record.domain,
         groups=record.groups,
+        owner_group=record.owner_group,
         roles=record.roles,
         authentication=authentication,
     )

@@ -79,6 +79,26 @@ def issue(
     return _issued(builder.sign(signer, hashes.SHA256()), key)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadCertificate:
+    """What an identity table keeps of a certificate."""
+
+    fingerprint: str
+    serial_number: str
+    not_after: int
+    """Seconds since 1970, UTC."""
+
+
+def read_certificate(pem: bytes) -> ReadCertificate:
+    """Raises SettingsError where this is no certificate."""
+    try:
+        return _read(x509.load_pem_x509_certificate(pem))
+    except ValueError as error:
+        raise SettingsError(
+            "this is not a certificate in PEM form; it begins with -----BEGIN CERTIFICATE"
+        ) from error
+
+
 def fingerprint(der: bytes) -> str:
     """SHA-256 of a certificate's DER, lower-case hexadecimal."""
     return sha256(der).hexdigest()
@@ -128,7 +148,16 @@ def _usage(*, certificates: bool) -> x509.KeyUsage:
     )
 
 
+def _read(certificate: x509.Certificate) -> ReadCertificate:
+    return ReadCertificate(
+        fingerprint=fingerprint(certificate.public_bytes(serialization.Encoding.DER)),
+        serial_number=f"{certificate.serial_number:x}",
+        not_after=int(certificate.not_valid_after_utc.timestamp()),
+    )
+
+
 def _issued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Issued:
+    read = _read(certificate)
     return Issued(
         certificate=certificate.public_bytes(serialization.Encoding.PEM),
         private_key=key.private_bytes(
@@ -136,7 +165,7 @@ def _issued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> I
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         ),
-        fingerprint=fingerprint(certificate.public_bytes(serialization.Encoding.DER)),
-        serial_number=f"{certificate.serial_number:x}",
-        not_after=int(certificate.not_valid_after_utc.timestamp()),
+        fingerprint=read.fingerprint,
+        serial_number=read.serial_number,
+        not_after=read.not_after,
     )

@@ -36,7 +36,9 @@ _RAISE = Statement(
     .where(tables.meta.c.name.in_(["policy_revision", "epoch"]))
     .values(value=tables.meta.c.value + 1)
 )
-_PRINCIPALS = Statement(select(_p.name, _p.domain, _p.enabled, _p.created, _p.speaks_for).order_by(_p.name))
+_PRINCIPALS = Statement(
+    select(_p.name, _p.domain, _p.enabled, _p.created, _p.speaks_for, _p.owner_group).order_by(_p.name)
+)
 _ROLES_OF = Statement(
     select(tables.principal_roles.c.principal, tables.principal_roles.c.role).order_by(
         tables.principal_roles.c.principal, tables.principal_roles.c.role
@@ -104,9 +106,10 @@ def load_identities(connection: sqlite3.Connection) -> Identities:
                 roles=tuple(roles_of.get(name, ())),
                 groups=tuple(groups_of.get(name, ())),
                 speaks_for=tuple(json.loads(speaks_for)),
+                owner_group=owner_group,
                 created=created,
             )
-            for name, domain, enabled, created, speaks_for in _PRINCIPALS.run(connection)
+            for name, domain, enabled, created, speaks_for, owner_group in _PRINCIPALS.run(connection)
         }
         certificates = {row[0]: _certificate(row) for row in _CERTIFICATES.run(connection)}
         credentials = {
@@ -173,6 +176,7 @@ def add_principal(connection: sqlite3.Connection, record: PrincipalRecord) -> No
             enabled=record.enabled,
             created=record.created,
             speaks_for=json.dumps(record.speaks_for),
+            owner_group=record.owner_group,
         )
         for role in record.roles:
             _ADD_ROLE_OF.run(connection, principal=record.name, role=role)

@@ -94,6 +94,7 @@ principals = Table(
     Column("enabled", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("speaks_for", Text, nullable=False),  # JSON list of principal names
+    Column("owner_group", String(255), nullable=False),
 )
 
 principal_roles = Table(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import encode_structure
-from kmip_server.protocol.enums import Operation
+from kmip_server.protocol.enums import BatchErrorContinuationOption, Operation
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.versions import Version
@@ -96,6 +96,26 @@ class Client:
         assert minor == self.version.minor
         (item,) = children(response, Tag.BATCH_ITEM)
         return result_of(item, self.version)
+
+    def batch(
+        self,
+        *requests: tuple[Operation, Any],
+        ids: Sequence[bytes | None] | None = None,
+        option: BatchErrorContinuationOption | None = None,
+        header: list[Item] | None = None,
+    ) -> list[Item]:
+        """The response batch items to one message of typed requests (or payload items, as they are)."""
+        given = ids or [number.to_bytes(4, "big") for number in range(len(requests))]
+        items = [
+            (
+                int(operation),
+                request if isinstance(request, tuple) else encode_structure(request, self.version),
+                each,
+            )
+            for (operation, request), each in zip(requests, given, strict=True)
+        ]
+        message = request_message(self.version, items, option=option, header=header)
+        return children(self.connection.exchange(message), Tag.BATCH_ITEM)
 
     def fresh_name(self) -> str:
         return uuid.uuid4().hex

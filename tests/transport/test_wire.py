@@ -182,31 +182,6 @@ def test_a_stranger_is_refused_even_under_a_known_name(server: RunningServer, tm
         raise ConnectionError
 
 
-def test_a_pinned_certificate_is_accepted(tmp_path: Path) -> None:
-    from kmip_server.authz.records import CertificateRecord
-    from kmip_server.store import database, principals
-
-    folder = make_instance(tmp_path / "kmip", "--keystore", "software")
-    certificate, key, fingerprint = _stranger(tmp_path, "whatever")
-    connection = database.connect(folder / "kmip.db")
-    record = CertificateRecord(
-        fingerprint=fingerprint,
-        principal="client",
-        serial_number="1",
-        not_after=1 << 40,
-        pinned=True,
-        revoked=False,
-    )
-    principals.add_certificate(connection, record)
-    connection.close()
-    with RunningServer(folder) as server:
-        tls = ssl.create_default_context(cafile=server.ca)
-        tls.load_cert_chain(certificate, key)
-        for _ in range(2):
-            with Connection(server, tls=tls) as pinned:
-                assert answered(pinned) == ResultStatus.SUCCESS
-
-
 def test_a_name_that_nobody_has_gets_an_error_and_no_hint(server: RunningServer, tmp_path: Path) -> None:
     certs = server.folder / "certs"
     issued = issue((certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes(), "nobody at all")

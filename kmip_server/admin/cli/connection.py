@@ -16,8 +16,9 @@ from kmip_server.errors import KmipError, SettingsError
 TIMEOUT_SECONDS = 60
 
 # What can be done on the files of a stopped instance.
-OFFLINE = frozenset({"client.enroll", "client.list", "client.revoke", "key.list", "key.show"}) | frozenset(
-    {"audit.tail", "audit.verify", "backup.create", "status"}
+OFFLINE = frozenset(
+    {"client.enroll", "client.list", "client.password", "client.revoke", "key.list", "key.show"}
+    | {"audit.tail", "audit.verify", "backup.create", "status"}
 )
 
 

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("speaks_for", sa.Text(), nullable=False),
+        sa.Column("owner_group", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
