@@ -6,10 +6,14 @@ has come is not active again because the machine's clock was turned back.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-import uuid
 from typing import Protocol
+
+# Version and variant, the fixed bits of a random UUID (RFC 9562 section 5.4).
+_UUID_FIXED = 0xF000_C000_0000_0000_0000
+_UUID_4 = 0x4000_8000_0000_0000_0000
 
 
 class Clock(Protocol):
@@ -46,7 +50,9 @@ class SystemClock:
         return max(0, (self._latest - time.time_ns() // 1000) // 1_000_000)
 
     def identifier(self) -> str:
-        return str(uuid.uuid4())
+        # As uuid.uuid4 does, in a fifth of the time: every request has one.
+        text = (int.from_bytes(os.urandom(16)) & ~_UUID_FIXED | _UUID_4).to_bytes(16).hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class SettableClock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +18,15 @@ class Principal:
     authentication: str = "certificate"
     """How we know: "certificate", "certificate+password", "local" (the administration socket)."""
 
-    @property
-    def owner(self) -> str:
-        """The owner string of what this principal makes."""
-        return f"group:{self.owner_group}" if self.owner_group else f"principal:{self.name}"
+    owner: str = field(init=False)
+    """The owner string of what this principal makes."""
+    owners: tuple[str, ...] = field(init=False)
+    """The owner strings whose objects are this principal's own."""
 
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """The owner strings whose objects are this principal's own."""
-        return (f"principal:{self.name}", *(f"group:{group}" for group in self.groups))
+    def __post_init__(self) -> None:
+        own = f"principal:{self.name}"
+        object.__setattr__(self, "owner", f"group:{self.owner_group}" if self.owner_group else own)
+        object.__setattr__(self, "owners", (own, *(f"group:{group}" for group in self.groups)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

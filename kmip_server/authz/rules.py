@@ -8,15 +8,23 @@ laid out once: (operation, scope) -> Decision; deciding is then two look-ups.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from kmip_server.authz.roles import Permission, Role, Scope
 from kmip_server.engine.ports import Decision, ObjectFacts
 from kmip_server.principal import Principal
 from kmip_server.protocol.enums import Operation
 
-_Table = dict[tuple[str, Scope], Decision]
+_Decisions = dict[tuple[str, Scope], Decision]
 _SEEING = (Operation.LOCATE.title, Operation.GET_ATTRIBUTES.title)
 _INVISIBLE = Decision(allowed=False, rule="default deny: not visible", reason="", visible=False)
+
+
+class _Table(NamedTuple):
+    """What a set of roles makes of everything."""
+
+    decisions: _Decisions
+    visible: frozenset[Scope]
 
 
 class RoleAuthorizer:
@@ -26,49 +34,55 @@ class RoleAuthorizer:
         self._roles = roles
         self._tables: dict[tuple[str, ...], _Table] = {}
 
+    def _table(self, roles: tuple[str, ...]) -> _Table:
+        table = self._tables.get(roles)
+        if table is None:
+            decisions = _laid_out(self._roles[role] for role in roles if role in self._roles)
+            table = self._tables[roles] = _Table(decisions, _seen(decisions))
+        return table
+
     def decide(self, principal: Principal, operation: Operation, facts: ObjectFacts | None) -> Decision:
         return self.decide_named(principal, operation.title, facts)
 
     def decide_named(self, principal: Principal, name: str, facts: ObjectFacts | None) -> Decision:
         """As `decide`, for an operation or an action of kmip-admin by its name."""
-        table = self._tables.get(principal.roles)
-        if table is None:
-            table = self._tables[principal.roles] = _laid_out(
-                self._roles[role] for role in principal.roles if role in self._roles
-            )
+        table = self._table(principal.roles)
         if facts is None:
-            return table.get((name, "none")) or _denied(name)
+            return table.decisions.get((name, "none")) or _denied(name)
         scope = _scope(principal, facts)
-        if scope is None or not any(_allows(table, seeing, scope) for seeing in _SEEING):
+        if scope not in table.visible:
             return _INVISIBLE
-        return table.get((name, scope)) or _denied(name)
+        return table.decisions.get((name, scope)) or _denied(name)
 
     def visible_owners(self, principal: Principal, operation: Operation) -> tuple[str, ...] | None:
         """Whose objects Locate may show: None is anyone's in the domain, () is nobody's."""
-        table = self._tables.get(principal.roles)
-        if table is None:
-            self.decide(principal, operation, None)
-            table = self._tables[principal.roles]
-        if _allows(table, operation.title, "domain"):
+        decisions = self._table(principal.roles).decisions
+        if _allows(decisions, operation.title, "domain"):
             return None
-        return principal.owners if _allows(table, operation.title, "own") else ()
+        return principal.owners if _allows(decisions, operation.title, "own") else ()
 
 
-def _scope(principal: Principal, facts: ObjectFacts) -> Scope | None:
-    """How the object stands to the principal; None where it is another domain's."""
+def _scope(principal: Principal, facts: ObjectFacts) -> Scope:
+    """How the object stands to the principal; "none" where it is another domain's."""
     if facts.domain != principal.domain:
-        return None
+        return "none"
     return "own" if facts.owner in principal.owners else "domain"
 
 
-def _allows(table: _Table, name: str, scope: Scope) -> bool:
-    decision = table.get((name, scope))
+def _allows(decisions: _Decisions, name: str, scope: Scope) -> bool:
+    decision = decisions.get((name, scope))
     return decision is not None and decision.allowed
 
 
-def _laid_out(roles: Iterable[Role]) -> _Table:
+def _seen(decisions: _Decisions) -> frozenset[Scope]:
+    """Whose objects exist at all for somebody of these roles."""
+    scopes: tuple[Scope, ...] = ("own", "domain")
+    return frozenset(scope for scope in scopes if any(_allows(decisions, each, scope) for each in _SEEING))
+
+
+def _laid_out(roles: Iterable[Role]) -> _Decisions:
     """Every (operation, scope) that the roles say something of. Deny goes over allow, whatever the order."""
-    table: _Table = {}
+    table: _Decisions = {}
     for role in roles:
         for permission in role.permissions:
             for scope in _covered(permission.objects):

@@ -72,11 +72,12 @@ class Recorder:
 def run(context: Context, message: RequestMessage, recorder: Recorder) -> list[ResponseBatchItem]:
     """Perform the items and return their results. What they changed and their record are in `context`."""
     option = message.header.batch_error_continuation_option
-    start = context.checkpoint()
+    start = before = context.checkpoint()
     results: list[ResponseBatchItem] = []
     entries: list[AuditEntry] = []
     for item in message.batch_items:
-        before = context.checkpoint()
+        if results:
+            before = context.checkpoint()
         context.touched, context.decided_rule = "", ""
         result, entry = _perform(context, item, recorder)
         results.append(result)

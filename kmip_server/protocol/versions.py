@@ -29,8 +29,10 @@ class Version(IntEnum):
         return self.value % 10
 
     def __str__(self) -> str:
-        return f"{self.value // 10}.{self.value % 10}"
+        return _TEXTS[self]
 
+
+_TEXTS = {version: f"{version.major}.{version.minor}" for version in Version}
 
 V1_0 = Version.V1_0
 V1_1 = Version.V1_1

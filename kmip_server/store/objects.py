@@ -1,9 +1,10 @@
 """Reading objects: the `ObjectStore` that the engine sees.
 
-Strategy: one read gives an object whole. Its attributes are decoded again only if its revision is new,
-because the row itself says whether what is in memory still holds; so no cache can ever be wrong. Candidates
-of a Locate come from the most telling index, newest first, one at a time; whether they match is the engine's
-to say.
+Strategy: one read gives an object whole. Every change of an object raises the epoch in its own transaction; while
+the epoch that a snapshot sees is the one of the last, what was read still holds and is not read again. Where it
+has risen each row is, and says by its revision whether it must be decoded anew; so no cache can be wrong.
+Candidates of a Locate come from the most telling index, newest first, one at a time; whether they match is the
+engine's to say.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _FIND = Statement(
     .select_from(tables.objects.outerjoin(tables.materials))
     .where(_o.unique_identifier == bindparam("unique_identifier"))
 )
+_EPOCH = Statement(select(tables.meta.c.value).where(tables.meta.c.name == "epoch"))
 _NAME_HOLDER = Statement(
     select(_o.unique_identifier)
     .select_from(tables.names.join(tables.objects))
@@ -76,9 +78,13 @@ class Reader:
         open_connection: Callable[[], sqlite3.Connection],
         on_snapshot: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
-        """`on_snapshot` is called with the connection at the beginning of each snapshot."""
+        """`on_snapshot` is called with the connection at the beginning of each snapshot of a new epoch."""
         self._connection = open_connection()
         self._on_snapshot = on_snapshot
+        self._epoch = 0
+        self._in_snapshot = False
+        # Objects as the current epoch has them.
+        self._current: dict[str, StoredObject] = {}
         # Rows as they were read: good while revision, generation and sealing key of the row are the same.
         self._found: dict[str, tuple[tuple[int, int | None, int | None], StoredObject]] = {}
         self._decoded: dict[str, tuple[int, AttributeSet]] = {}
@@ -87,10 +93,16 @@ class Reader:
     def begin_snapshot(self) -> None:
         with translated():
             self._connection.execute("BEGIN")
-        if self._on_snapshot is not None:
-            self._on_snapshot(self._connection)
+            epoch = self._connection.execute(_EPOCH.text, _EPOCH.bind({})).fetchone()[0]
+        self._in_snapshot = True
+        if epoch != self._epoch:
+            self._current.clear()
+            if self._on_snapshot is not None:
+                self._on_snapshot(self._connection)
+            self._epoch = epoch
 
     def end_snapshot(self) -> None:
+        self._in_snapshot = False
         with translated():
             self._connection.execute("COMMIT")
 
@@ -100,6 +112,18 @@ class Reader:
     # --- one object ---------------------------------------------------------------------------
 
     def find(self, unique_identifier: str) -> StoredObject | None:
+        if not self._in_snapshot:
+            return self._read(unique_identifier)
+        current = self._current.get(unique_identifier)
+        if current is None:
+            current = self._read(unique_identifier)
+            if current is not None:
+                if len(self._current) >= CACHED:
+                    self._current.clear()
+                self._current[unique_identifier] = current
+        return current
+
+    def _read(self, unique_identifier: str) -> StoredObject | None:
         with translated():
             row = self._connection.execute(_FIND.text, (unique_identifier,)).fetchone()
         if row is None:
