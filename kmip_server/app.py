@@ -28,7 +28,7 @@ from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
 from kmip_server.principal import Peer
 from kmip_server.protocol import codec
-from kmip_server.protocol.versions import V1_0, V1_1, V1_2, V1_3, V1_4
+from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
@@ -38,7 +38,6 @@ from kmip_server.work.executor import Executor
 
 log = logging.getLogger(__name__)
 
-SERVED = (V1_0, V1_1, V1_2, V1_3, V1_4)
 LOCAL_SOCKET = "admin.sock"
 
 

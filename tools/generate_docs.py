@@ -17,10 +17,9 @@ from kmip_server.engine import operations as _operations  # noqa: F401 - registe
 from kmip_server.engine.discovery import OBJECT_TYPES
 from kmip_server.engine.registry import registrations
 from kmip_server.protocol.attributes import ATTRIBUTES
-from kmip_server.protocol.versions import V1_0, V1_1, V1_2, V1_3, V1_4
+from kmip_server.protocol.versions import SERVED
 
 ROOT = Path(__file__).resolve().parent.parent
-SERVED = (V1_0, V1_1, V1_2, V1_3, V1_4)
 
 
 def sample_settings() -> str:
@@ -52,15 +51,15 @@ def kmip_support() -> str:
         "",
     ]
     lines += [
-        "| attribute | since | set by | client may modify | delete | instances |",
+        "| attribute | versions | set by | client may modify | delete | instances |",
         "|---|---|---|---|---|---|",
     ]
     for attribute in ATTRIBUTES.values():
-        if attribute.since <= V1_4:
-            yes = {True: "yes", False: ""}
-            many = "many" if attribute.multiple else "one"
-            changes = f"{yes[attribute.modifiable]} | {yes[attribute.deletable]}"
-            lines.append(f"| {attribute.name} | {attribute.since} | {attribute.set_by} | {changes} | {many} |")
+        yes = {True: "yes", False: ""}
+        many = "many" if attribute.multiple else "one"
+        changes = f"{yes[attribute.modifiable]} | {yes[attribute.deletable]}"
+        known = f"{attribute.since} - {attribute.until}" if attribute.until else f"{attribute.since} -"
+        lines.append(f"| {attribute.name} | {known} | {attribute.set_by} | {changes} | {many} |")
     lines += ["", "## Algorithms", ""]
     made = [f"{a.title}{' (weak: off by default)' if row.weak else ''}" for a, row in SYMMETRIC.items()]
     lines.append(f"Symmetric keys: {', '.join(made)}.")

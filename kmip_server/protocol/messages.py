@@ -164,8 +164,6 @@ def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
             raise MissingData("a Request Message must have a Batch Item")
         batch_items = tuple(_batch_item(each, version) for each in item_items)
         return RequestMessage(version=version, header=header, batch_items=batch_items)
-    except UnsupportedProtocolVersion as error:
-        raise MalformedMessage(served[-1], error) from error
     except KmipError as error:
         raise MalformedMessage(version, error) from error
 
@@ -193,7 +191,10 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     pair = (numbers.protocol_version_major, numbers.protocol_version_minor)
     version = BY_NUMBERS.get(pair)
     if version is None or version not in served:
-        raise UnsupportedProtocolVersion(f"KMIP {pair[0]}.{pair[1]} is not served; ask Discover Versions")
+        # Told in the best version that a client of this major version may know.
+        same_major = [each for each in served if each.major == pair[0]] or served
+        error = UnsupportedProtocolVersion(f"KMIP {pair[0]}.{pair[1]} is not served; ask Discover Versions")
+        raise MalformedMessage(max(same_major), error)
     return version
 
 

@@ -42,5 +42,7 @@ V1_4 = Version.V1_4
 V2_0 = Version.V2_0
 V2_1 = Version.V2_1
 
+SERVED = tuple(Version)
+"""The versions this server answers in."""
 LATEST = V2_1
 BY_NUMBERS: dict[tuple[int, int], Version] = {(v.major, v.minor): v for v in Version}

@@ -19,7 +19,7 @@ from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequ
 from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
-from kmip_server.protocol.versions import V1_0, V1_2, V1_4, Version
+from kmip_server.protocol.versions import V1_0, V1_2, V1_4, V2_1, Version
 from tests.support.engine import Engine, Refused, child, children, request_message, result_of
 from tests.support.requests import create, custom, name
 
@@ -202,13 +202,25 @@ def test_the_header_holds_nothing_that_was_not_asked_for(engine: Engine, version
     assert tags == [*expected, Tag.BATCH_COUNT]
 
 
-def test_an_unknown_version_gets_an_answer(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("major", "minor", "answered", "reason"),
+    [
+        (1, 9, V1_4, ResultReason.INVALID_MESSAGE),
+        (9, 0, V2_1, ResultReason.UNSUPPORTED_PROTOCOL_VERSION),
+    ],
+)
+def test_an_unknown_version_gets_an_answer(
+    engine: Engine, major: int, minor: int, answered: Version, reason: ResultReason
+) -> None:
+    """In the best version that a client of this major version may know."""
     message = bytearray(
         request_message(V1_0, [(int(Operation.QUERY), encode_structure(QueryRequest(), V1_0), None)])
     )
-    message[35] = 9  # Protocol Version Major
+    message[35], message[51] = major, minor
     response = engine.exchange(bytes(message))
-    assert child(response, Tag.BATCH_ITEM, Tag.RESULT_REASON) == ResultReason.INVALID_MESSAGE
+    numbers = child(response, Tag.RESPONSE_HEADER, Tag.PROTOCOL_VERSION)
+    assert [each[2] for each in numbers] == [answered.major, answered.minor]
+    assert child(response, Tag.BATCH_ITEM, Tag.RESULT_REASON) == reason
     assert child(response, Tag.BATCH_ITEM, Tag.OPERATION) is None
 
 

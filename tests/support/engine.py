@@ -27,12 +27,12 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
-from kmip_server.protocol.versions import V1_0, V1_1, V1_2, V1_3, V1_4, Version
+from kmip_server.protocol.versions import SERVED, V1_4, Version
 from kmip_server.store import database, migrate
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
 
-SERVED = (V1_0, V1_1, V1_2, V1_3, V1_4)
+__all__ = ["SERVED"]
 
 
 class MemoryKeyStore:

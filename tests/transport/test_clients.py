@@ -56,7 +56,7 @@ from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
-from kmip_server.protocol.versions import V1_0, V1_1, V1_2, V1_4, Version
+from kmip_server.protocol.versions import SERVED, V1_0, V1_1, V1_2, V1_4, Version
 from tests.support import requests as r
 from tests.support.engine import Refused, child, children, request_message
 from tests.support.server import RunningServer
@@ -116,7 +116,7 @@ def test_vcenter(connection: Connection) -> None:
     for batch_id in (None, b"QLKC1000"):
         (item,) = client.batch((Op.DISCOVER_VERSIONS, DiscoverVersionsRequest()), ids=[batch_id])
         assert child(item, Tag.UNIQUE_BATCH_ITEM_ID) == batch_id
-        assert len(children(payload_of(item), Tag.PROTOCOL_VERSION)) == 5
+        assert len(children(payload_of(item), Tag.PROTOCOL_VERSION)) == len(SERVED)
     information = client.call(Op.QUERY, QueryRequest(query_functions=(QueryFunction.QUERY_SERVER_INFORMATION,)))
     assert information.vendor_identification
     uid = client.call(Op.CREATE, r.create(mask=M(12))).unique_identifier
