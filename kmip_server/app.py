@@ -119,6 +119,7 @@ class Application:
             authorizer=lambda: self.identities.authorizer,
             policy=Policy(
                 weak_algorithms=settings.protocol.weak_algorithms,
+                interop=settings.protocol.interop,
                 lease_time_seconds=settings.protocol.lease_time_seconds,
                 unique_names=settings.names.unique,
                 max_locate_items=settings.limits.max_locate_items,

@@ -157,6 +157,18 @@ class AttributeSingleValued(KmipError):
     """The attribute is there already and has one instance."""
 
 
+class MultiValuedAttribute(KmipError):
+    """The attribute has several instances, and the request does not say which one."""
+
+
+class InvalidDataType(KmipError):
+    """The value of the attribute is of a type that the operation cannot work with."""
+
+
+class NumericRange(KmipError):
+    """The value that would come out does not fit the type of the attribute."""
+
+
 class AttributeNotFound(KmipError):
     """The object does not have the attribute."""
 
@@ -186,6 +198,14 @@ class ApplicationNamespaceNotSupported(KmipError):
 
 
 # --- cryptography -------------------------------------------------------------------------------
+
+
+class NotQuantumSafe(KmipError):
+    """The object cannot be as safe as its Quantum Safe attribute demands."""
+
+
+class ProtectionStorageUnavailable(KmipError):
+    """No Protection Storage Mask that the client permits is served."""
 
 
 class CryptographicFailure(KmipError):

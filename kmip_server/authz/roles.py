@@ -17,7 +17,7 @@ Scope = Literal["none", "own", "domain"]
 """Which objects: "own" are the principal's and its groups', "domain" all in its domain, "none" is no object."""
 
 SETS: dict[str, frozenset[str]] = {
-    "query": frozenset({"Query", "Discover Versions"}),
+    "query": frozenset({"Query", "Discover Versions", "Ping", "Log", "Interop", "Set Endpoint Role"}),
     "random": frozenset({"RNG Retrieve", "RNG Seed", "Hash"}),
     "read": frozenset({"Locate", "Get Attributes", "Get Attribute List", "Check", "Obtain Lease"}),
     "fetch": frozenset({"Get", "Export"}),

@@ -38,7 +38,6 @@ _UNAVAILABLE: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ("audit.reads", lambda s: s.audit.reads == "deferred", "deferred recording"),
     ("directory.urls", lambda s: bool(s.directory.urls), "a directory"),
     ("role_mapping", lambda s: bool(s.role_mapping), "a mapping of directory groups"),
-    ("protocol.interop", lambda s: s.protocol.interop, "the Interop operation"),
     ("tls.crl", lambda s: bool(s.tls.crl), "revocation lists"),
     ("keystore.token", lambda s: len(s.keystore.token) > 1, "more than one token"),
 )

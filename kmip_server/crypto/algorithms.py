@@ -105,3 +105,12 @@ def needs_mode(algorithm: A) -> bool:
     """Whether a cipher needs a Block Cipher Mode."""
     row = SYMMETRIC.get(algorithm)
     return row is not None and row.block > 0
+
+
+def quantum_safe_bits(algorithm: A, length: int | None) -> int:
+    """How long a key is where a quantum computer gains little: 0 for public-key algorithms, which it breaks.
+
+    NIST IR 8105 section 2: symmetric keys and hashes are to be larger, what rests on factoring or discrete
+    logarithms is secure no more.
+    """
+    return (length or 0) if algorithm in SYMMETRIC and not SYMMETRIC[algorithm].weak else 0

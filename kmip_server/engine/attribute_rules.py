@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kmip_server.crypto import algorithms
 from kmip_server.engine import states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.ports import Condition, LocateQuery
@@ -19,6 +20,8 @@ from kmip_server.errors import (
     AttributeSingleValued,
     InvalidAttribute,
     InvalidAttributeValue,
+    NonUniqueNameAttribute,
+    NotQuantumSafe,
     ObjectNotFound,
     TooManyInstances,
     UnsupportedAttribute,
@@ -28,11 +31,12 @@ from kmip_server.protocol.attribute_set import Attribute, AttributeKey, Attribut
 from kmip_server.protocol.attribute_values import (
     ApplicationSpecificInformation,
     CustomValue,
+    Link,
     Name,
     UsageLimits,
 )
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
-from kmip_server.protocol.enums import ItemType, ObjectType, Operation
+from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
 from kmip_server.protocol.objects import Template
 from kmip_server.protocol.spellings import TemplateAttribute
 from kmip_server.protocol.tags import Tag
@@ -68,20 +72,20 @@ def requested(context: Context, object_type: ObjectType, *templates: TemplateAtt
         if template is not None:
             for name in template.names:
                 merged = overriding(merged, _inherited(context, name, object_type))
-            merged = overriding(merged, collected(template.attributes, object_type))
+            merged = overriding(merged, collected(context, template.attributes, object_type))
     return merged
 
 
-def collected(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
+def collected(context: Context, attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
     """A checked set of what a client gives for a new object."""
     gathered: list[Attribute] = []
     seen: set[AttributeKey] = set()
     for attribute in attributes:
-        row = settable(attribute, object_type)
+        row = settable(context, attribute, object_type)
         if row is not None and not row.multiple and attribute.key in seen:
             raise AttributeSingleValued(f"{row.name} can be given once only")
         seen.add(attribute.key)
-        gathered.append(attribute._replace(value=completed(attribute.value)))
+        gathered.append(attribute._replace(value=completed(context, attribute.value)))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
@@ -106,18 +110,18 @@ def _inherited(context: Context, name: Name, object_type: ObjectType) -> Attribu
         if stored.object_type == ObjectType.TEMPLATE and name in stored.attributes.all(Tag.NAME):
             template = context.open(stored.unique_identifier, Operation.GET).material()
             assert isinstance(template, Template)
-            return AttributeSet(a for a in template.attributes if _applies(a.key, object_type))
+            return AttributeSet(a for a in template.attributes if _applies(context, a.key, object_type))
     raise ObjectNotFound(f"no Template has the Name {name.name_value!r}")
 
 
-def _applies(key: AttributeKey, object_type: ObjectType) -> bool:
-    return isinstance(key, VendorAttribute) or object_type in ATTRIBUTES[key].objects
+def _applies(context: Context, key: AttributeKey, object_type: ObjectType) -> bool:
+    return isinstance(key, VendorAttribute) or ATTRIBUTES[key].carried_by(object_type, context.version)
 
 
 # --- one attribute ------------------------------------------------------------------------------
 
 
-def settable(attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
+def settable(context: Context, attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
     """Check that a client may give an object of this type this attribute and value.
 
     Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
@@ -133,7 +137,7 @@ def settable(attribute: Attribute, object_type: ObjectType) -> AttributeRow | No
         return None
     if row.set_by == "server":
         raise AttributeReadOnly(f"{row.name} is set by the server alone")
-    if object_type not in row.objects:
+    if not row.carried_by(object_type, context.version):
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
     check_value(row, value)
     return row
@@ -164,10 +168,12 @@ def check_value(row: AttributeRow, value: Any) -> None:
         )
 
 
-def completed(value: Any) -> Any:
-    """The value with what the server adds: the count that Usage Limits start with."""
+def completed(context: Context, value: Any) -> Any:
+    """The value with what the server adds: the count that Usage Limits start with, and whom a Link means."""
     if isinstance(value, UsageLimits):
         return replace(value, usage_limits_count=value.usage_limits_total)
+    if isinstance(value, Link):
+        return replace(value, linked_object_identifier=context.resolved(value.linked_object_identifier))
     return value
 
 
@@ -178,7 +184,7 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
     if len({instance.index for instance in instances}) != len(instances):
         raise InvalidAttributeValue(f"two instances of {key.title} have the same Attribute Index")
     if key == Tag.NAME and len({instance.value.name_value for instance in instances}) != len(instances):
-        raise InvalidAttributeValue("the same Name is given twice")
+        raise NonUniqueNameAttribute("the object has this Name already")
 
 
 # --- several attributes -------------------------------------------------------------------------
@@ -195,11 +201,70 @@ def check_dates(attributes: AttributeSet) -> None:
             raise InvalidAttributeValue(f"{tag.title} is before {Tag.ACTIVATION_DATE.title}")
 
 
-def check_modifiable(context: Context, found: Found, row: AttributeRow) -> None:
+def check_modifiable(context: Context, found: Found, row: AttributeRow | None) -> None:
     """Raise AttributeReadOnly or WrongKeyLifecycleState unless a client may change this attribute now."""
+    if row is None:
+        return
     if not row.modifiable:
         raise AttributeReadOnly(f"{row.name} cannot be changed by a client")
+    _require_unused(found, row.tag)
     check_date_open(context, found, row.tag)
+
+
+def check_deletable(found: Found, key: AttributeKey) -> None:
+    """Raise AttributeReadOnly unless a client may take this attribute away."""
+    row = None if isinstance(key, VendorAttribute) and not key.vendor_identification else row_of(key)
+    if row is not None and not row.deletable:
+        raise AttributeReadOnly(f"{row.name} cannot be deleted by a client")
+    if isinstance(key, VendorAttribute) and key.vendor_identification == _SERVER_VENDOR:
+        raise AttributeReadOnly(f"{key.title} belongs to the server")
+    _require_unused(found, key)
+
+
+def _require_unused(found: Found, key: AttributeKey) -> None:
+    """Usage Limits stand as soon as the key has been used once (KMIP 1.4 §3.21)."""
+    limits: UsageLimits | None = found.attributes.one(Tag.USAGE_LIMITS) if key == Tag.USAGE_LIMITS else None
+    if limits is not None and limits.usage_limits_count != limits.usage_limits_total:
+        raise AttributeReadOnly("the Usage Limits stand: the object has been used")
+
+
+def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
+    """The object with attributes that a client has changed.
+
+    Raises what `check_instances`, `check_dates` and `check_quantum_safe` raise, and NonUniqueNameAttribute.
+    """
+    for key in {attribute.key for attribute in attributes}:
+        instances = attributes.instances(key)
+        if instances != found.attributes.instances(key):
+            check_instances(key, instances)
+    check_dates(attributes)
+    check_quantum_safe(attributes)
+    return context.save(found, _with_history(attributes))
+
+
+def _with_history(attributes: AttributeSet) -> AttributeSet:
+    """Always Sensitive and Never Extractable end with the first change, for good. KMIP 1.4 §3.49, 3.51."""
+    if attributes.one(Tag.SENSITIVE) is False and attributes.one(Tag.ALWAYS_SENSITIVE):
+        attributes = attributes.with_value(Tag.ALWAYS_SENSITIVE, False)
+    if attributes.one(Tag.EXTRACTABLE) and attributes.one(Tag.NEVER_EXTRACTABLE):
+        attributes = attributes.with_value(Tag.NEVER_EXTRACTABLE, False)
+    return attributes
+
+
+def check_quantum_safe(attributes: AttributeSet) -> None:
+    """Raise NotQuantumSafe where Quantum Safe is demanded of a key that a quantum computer would break.
+
+    For the Protection Level Low a symmetric key of 128 bits will do, else it takes 256. What has no algorithm
+    cannot be judged, and is the client's own affair. KMIP 2.1 §4.45.
+    """
+    if not attributes.one(Tag.QUANTUM_SAFE):
+        return
+    algorithm = attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
+    if algorithm is None:
+        return
+    least = 128 if attributes.one(Tag.PROTECTION_LEVEL) == ProtectionLevel.LOW else 256
+    if algorithms.quantum_safe_bits(algorithm, attributes.one(Tag.CRYPTOGRAPHIC_LENGTH)) < least:
+        raise NotQuantumSafe("the key would not be as safe as Quantum Safe and the Protection Level demand")
 
 
 def check_date_open(context: Context, found: Found, tag: Tag) -> None:

@@ -36,6 +36,7 @@ from kmip_server.protocol.messages import (
     operation_of,
 )
 from kmip_server.protocol.reasons import reason_of
+from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ def run(context: Context, message: RequestMessage, recorder: Recorder) -> list[R
     """Perform the items and return their results. What they changed and their record are in `context`."""
     option = message.header.batch_error_continuation_option
     start = before = context.checkpoint()
+    context.keeps_answers = context.version.major > 1 and len(message.batch_items) > 1
     results: list[ResponseBatchItem] = []
     entries: list[AuditEntry] = []
     for item in message.batch_items:
@@ -101,7 +103,21 @@ def run(context: Context, message: RequestMessage, recorder: Recorder) -> list[R
 
 
 def _undone(result: ResponseBatchItem) -> ResponseBatchItem:
-    return replace(result, result_status=ResultStatus.OPERATION_UNDONE, response_payload=None)
+    """As if it had not been: its answer still says what it was about, but gives away nothing it made or opened."""
+    payload = result.response_payload
+    if payload is not None:
+        payload = (payload[0], payload[1], [field for field in payload[2] if field[0] in _TOLD_OF_UNDONE])
+    return replace(result, result_status=ResultStatus.OPERATION_UNDONE, response_payload=payload)
+
+
+_TOLD_OF_UNDONE = frozenset(
+    {
+        Tag.OBJECT_TYPE,
+        Tag.UNIQUE_IDENTIFIER,
+        Tag.PRIVATE_KEY_UNIQUE_IDENTIFIER,
+        Tag.PUBLIC_KEY_UNIQUE_IDENTIFIER,
+    }
+)
 
 
 def _perform(
@@ -156,7 +172,10 @@ def _payload(context: Context, item: RequestBatchItem, operation: Operation | No
         title = operation.title if operation is not None else f"0x{item.operation:08X}"
         raise OperationNotSupported(f"the operation {title} is not served in KMIP {context.version}")
     request: Any = decode_structure(registration.request, item.request_payload, context.version)
-    return encode_structure(registration.perform(context, request), context.version)
+    response = registration.perform(context, request)
+    if context.keeps_answers:
+        context.remember(registration.operation, response)
+    return encode_structure(response, context.version)
 
 
 def _failed(
@@ -166,7 +185,7 @@ def _failed(
     error: KmipError,
 ) -> ResponseBatchItem:
     payload: Any = None
-    if isinstance(error, CheckFailed):
+    if isinstance(error, CheckFailed) and context.version.major == 1:
         payload = encode_structure(error.response, context.version)
     return ResponseBatchItem(
         operation=item.operation,

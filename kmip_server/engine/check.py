@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
-from kmip_server.errors import IllegalOperation, PermissionDenied
+from kmip_server.errors import (
+    IllegalOperation,
+    IncompatibleCryptographicUsageMask,
+    PermissionDenied,
+    UsageLimitExceeded,
+)
 from kmip_server.protocol.attribute_values import UsageLimits
 from kmip_server.protocol.enums import CryptographicUsageMask, Operation
 from kmip_server.protocol.payloads.check import CheckRequest, CheckResponse
@@ -15,8 +20,16 @@ class CheckFailed(PermissionDenied):
     """The object may not be used so. `response` holds the fields of the request that are at fault."""
 
     def __init__(self, response: CheckResponse) -> None:
-        super().__init__("the object may not be used as the fields that are returned say")
+        super().__init__("the object may not be used as the request wants")
         self.response = response
+
+
+class MaskDenied(IncompatibleCryptographicUsageMask, CheckFailed):
+    """The Cryptographic Usage Mask does not allow the use."""
+
+
+class TooMuchDenied(UsageLimitExceeded, CheckFailed):
+    """The Usage Limits leave less than is asked for."""
 
 
 @operation(Operation.CHECK)
@@ -38,7 +51,8 @@ def check(context: Context, request: CheckRequest) -> CheckResponse:
     too_long = lease is not None and lease > context.policy.lease_time_seconds
     if too_much_use or too_many or too_long:
         context.id_placeholder = None
-        raise CheckFailed(
+        denied = MaskDenied if too_much_use else TooMuchDenied if too_many else CheckFailed
+        raise denied(
             CheckResponse(
                 usage_limits_count=count if too_many else None,
                 cryptographic_usage_mask=wanted if too_much_use else None,

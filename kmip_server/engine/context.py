@@ -24,6 +24,7 @@ from kmip_server.engine.ports import (
     UnitOfWork,
     Write,
 )
+from kmip_server.engine.references import Answered
 from kmip_server.errors import (
     NonUniqueNameAttribute,
     ObjectArchived,
@@ -33,8 +34,9 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.enums import ObjectType, Operation, State
+from kmip_server.protocol.enums import ObjectType, Operation, State, UniqueIdentifierEnumeration
 from kmip_server.protocol.objects import ManagedObject
+from kmip_server.protocol.schema import ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
@@ -46,6 +48,8 @@ class Policy:
     """The settings that operations need."""
 
     weak_algorithms: bool = False
+    interop: bool = False
+    """Whether Interop is served: on a server that only tests."""
     lease_time_seconds: int = 3600
     unique_names: str = "owner"
     """"owner", "domain" or "off"."""
@@ -103,9 +107,16 @@ class _Work:
     read_revisions: dict[str, int] = field(default_factory=dict)
     material_changed: set[str] = field(default_factory=set)
     id_placeholder: str | None = None
+    answered: Answered = field(default_factory=Answered)
 
     def copy(self) -> _Work:
-        return _Work(dict(self.saved), dict(self.read_revisions), set(self.material_changed), self.id_placeholder)
+        return _Work(
+            dict(self.saved),
+            dict(self.read_revisions),
+            set(self.material_changed),
+            self.id_placeholder,
+            self.answered,
+        )
 
 
 class Context:
@@ -138,6 +149,8 @@ class Context:
         self._audit: list[AuditEntry] = []
         self.decided_rule = ""
         """The rule that decided last, for the record."""
+        self.keeps_answers = False
+        """Whether later items may refer to what this one answers."""
         self.touched: str = ""
         """The objects the current item named, for the record."""
 
@@ -156,15 +169,30 @@ class Context:
         decision = self._authorizer.decide(self.principal, operation, None)
         self._require(decision)
 
-    def open(self, unique_identifier: str | None, operation: Operation) -> Found:
+    def resolved(self, reference: ObjectReference | None) -> str:
+        """The Unique Identifier that a request means. None stands for the ID Placeholder.
+
+        Raises ObjectNotFound, and InvalidField for a reference that stands for several objects.
+        """
+        if isinstance(reference, str):
+            return reference
+        if reference is None or reference is UniqueIdentifierEnumeration.ID_PLACEHOLDER:
+            if self._work.id_placeholder is None:
+                raise ObjectNotFound("no Unique Identifier is given and the ID Placeholder is empty")
+            return self._work.id_placeholder
+        return self._work.answered.named(reference)
+
+    def remember(self, operation: Operation, response: object) -> None:
+        """Keep the Unique Identifiers of an answer, for later items of the batch to refer to."""
+        self._work.answered = self._work.answered.and_then(operation, response)
+
+    def open(self, reference: ObjectReference | None, operation: Operation) -> Found:
         """The object, if this principal may perform `operation` on it in its State.
 
-        None stands for the ID Placeholder. Raises ObjectNotFound (absent and forbidden look alike),
-        PermissionDenied, ObjectArchived, ObjectDestroyed, WrongKeyLifecycleState.
+        Raises ObjectNotFound (absent and forbidden look alike), PermissionDenied, ObjectArchived, ObjectDestroyed,
+        WrongKeyLifecycleState, and what `resolved` raises.
         """
-        identifier = unique_identifier if unique_identifier is not None else self._work.id_placeholder
-        if identifier is None:
-            raise ObjectNotFound("no Unique Identifier is given and the ID Placeholder is empty")
+        identifier = self.resolved(reference)
         self.touched = f"{self.touched} {identifier}" if self.touched else identifier
         stored = self._work.saved.get(identifier) or self._store.find(identifier)
         if stored is None:

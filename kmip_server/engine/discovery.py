@@ -62,7 +62,7 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
     version = context.version
     information = QueryFunction.QUERY_SERVER_INFORMATION in asked
     return QueryResponse(
-        operations=tuple(registry.served(version)) if QueryFunction.QUERY_OPERATIONS in asked else (),
+        operations=_operations(context) if QueryFunction.QUERY_OPERATIONS in asked else (),
         object_types=tuple(t for t in OBJECT_TYPES if _offered(t, version))
         if QueryFunction.QUERY_OBJECTS in asked
         else (),
@@ -70,6 +70,11 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
         server_information=ServerInformation() if information else None,
         rng_parameters=(making.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
     )
+
+
+def _operations(context: Context) -> tuple[Operation, ...]:
+    served = registry.served(context.version)
+    return tuple(each for each in served if each != Operation.INTEROP or context.policy.interop)
 
 
 def _offered(object_type: ObjectType, version: int) -> bool:

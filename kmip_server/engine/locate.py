@@ -42,7 +42,9 @@ from kmip_server.protocol.tags import Tag
 
 # What the store may narrow down by: stored as it is shown, and compared whole.
 _INDEXED_VALUES = (Name, AlternativeName, Link, CustomValue, str, int)
-_COMPUTED = frozenset({Tag.STATE, Tag.LEASE_TIME, Tag.FRESH, Tag.CRYPTOGRAPHIC_USAGE_MASK})
+_COMPUTED = frozenset(
+    {Tag.STATE, Tag.LEASE_TIME, Tag.FRESH, Tag.CRYPTOGRAPHIC_USAGE_MASK, Tag.SHORT_UNIQUE_IDENTIFIER}
+)
 
 
 @operation(Operation.LOCATE)

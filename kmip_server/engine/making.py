@@ -18,6 +18,7 @@ from kmip_server.protocol.enums import (
     KeyFormatType,
     LinkType,
     ObjectType,
+    ProtectionStorageMask,
     RNGAlgorithm,
 )
 from kmip_server.protocol.objects import (
@@ -30,6 +31,9 @@ from kmip_server.protocol.objects import (
     Template,
 )
 from kmip_server.protocol.tags import Tag
+
+STORED_IN = ProtectionStorageMask.SOFTWARE
+"""Values lie sealed in the database: what is protected by the HSM is the key above them."""
 
 # How keys made here get their randomness: the keystore mixes the HSM's and the operating system's.
 GENERATOR = RNGParameters(
@@ -52,6 +56,7 @@ def make(
     `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order.
     """
     attribute_rules.check_dates(attributes)
+    attribute_rules.check_quantum_safe(attributes)
     return context.make(
         managed_object,
         object_type,
@@ -68,7 +73,11 @@ def implicitly_set(
 ) -> AttributeSet:
     """`attributes` and what the server sets beside them."""
     now = context.now
-    values: dict[Tag, object] = {Tag.INITIAL_DATE: now, Tag.LAST_CHANGE_DATE: now}
+    values: dict[Tag, object] = {
+        Tag.INITIAL_DATE: now,
+        Tag.LAST_CHANGE_DATE: now,
+        Tag.PROTECTION_STORAGE_MASK: STORED_IN,
+    }
     if generated:
         values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: GENERATOR}
     if states.has_state(object_type):

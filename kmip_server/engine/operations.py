@@ -15,6 +15,7 @@ from kmip_server.engine import (
     mac,
     register,
     rekey,
+    server,
     sign,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "mac",
     "register",
     "rekey",
+    "server",
     "sign",
 ]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kmip_server.crypto import formats
+from kmip_server.crypto import distinguished_names, formats
 from kmip_server.engine import attribute_rules, making
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
 from kmip_server.errors import InvalidAttributeValue, InvalidField, MissingData
-from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.attribute_values import (
     CertificateIdentifier,
     CertificateIssuer,
@@ -49,6 +49,7 @@ from kmip_server.protocol.objects import (
     transparent_numbers,
 )
 from kmip_server.protocol.payloads.register import RegisterRequest, RegisterResponse
+from kmip_server.protocol.spellings import TemplateAttribute
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import LATEST
 
@@ -69,18 +70,37 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
         raise MissingData("Register must have an object")
     if OBJECT_TYPES[type(managed_object)] != object_type:
         raise InvalidField(f"the object that is given is not a {object_type.title}")
-    attributes = attribute_rules.requested(context, object_type, request.template_attribute)
-    managed_object, attributes = described(managed_object, object_type, attributes)
+    wanted, said = _apart(request.template_attribute)
+    attributes = attribute_rules.requested(context, object_type, wanted)
+    managed_object, attributes = described(context, managed_object, object_type, attributes)
+    _require_true(said, attributes)
     made = making.make(context, managed_object, object_type, attributes, generated=False)
     return RegisterResponse(unique_identifier=made.unique_identifier)
 
 
+def _apart(template: TemplateAttribute) -> tuple[TemplateAttribute, list[Attribute]]:
+    """What the client wants set, and what it says of the object that the server reads off it anyway."""
+    said = [each for each in template.attributes if each.key in _READ_OFF]
+    wanted = tuple(each for each in template.attributes if each.key not in _READ_OFF)
+    return replace(template, attributes=wanted), said
+
+
+_READ_OFF = frozenset({Tag.CERTIFICATE_TYPE, Tag.CERTIFICATE_LENGTH, Tag.DIGITAL_SIGNATURE_ALGORITHM})
+"""Attributes of certificates: Register may name them (KMIP 1.4 §4.3), though the server sets them."""
+
+
+def _require_true(said: list[Attribute], attributes: AttributeSet) -> None:
+    for attribute in said:
+        if attribute.value not in attributes.all(attribute.key):
+            raise InvalidAttributeValue(f"{attribute.key.title} is not what the object says")
+
+
 def described(
-    managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
+    context: Context, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
 ) -> tuple[ManagedObject, AttributeSet]:
     """The object as it is kept, and its attributes with what can be read off it."""
     if isinstance(managed_object, Template):
-        attribute_rules.collected(managed_object.attributes, ObjectType.TEMPLATE)
+        attribute_rules.collected(context, managed_object.attributes, ObjectType.TEMPLATE)
         return managed_object, attributes
     if isinstance(managed_object, Certificate):
         return managed_object, _with_mask(_certificate(managed_object, attributes))
@@ -91,7 +111,7 @@ def described(
     block = managed_object.key_block
     if isinstance(block.key_value, KeyValue) and block.key_value.attributes:
         # Attributes inside the Key Value belong to the object; those in the request prevail.
-        inside = attribute_rules.collected(block.key_value.attributes, object_type)
+        inside = attribute_rules.collected(context, block.key_value.attributes, object_type)
         attributes = attribute_rules.overriding(inside, attributes)
         block = replace(block, key_value=replace(block.key_value, attributes=()))
         managed_object = replace(managed_object, key_block=block)
@@ -214,4 +234,7 @@ def _certificate(certificate: Certificate, attributes: AttributeSet) -> Attribut
                 certificate_issuer_alternative_names=read.issuer_alternative_names,
             ),
         }
+        for (party, part), texts in distinguished_names.parts(certificate.certificate_value).items():
+            for text in texts:
+                attributes = attributes.adding(Tag[f"CERTIFICATE_{party}_{part}"], text)
     return attributes.with_values(values)

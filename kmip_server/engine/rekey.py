@@ -32,6 +32,7 @@ _NOT_INHERITED = frozenset(
         Tag.LAST_CHANGE_DATE,
         Tag.RANDOM_NUMBER_GENERATOR,
         Tag.FRESH,
+        Tag.PROTECTION_STORAGE_MASK,
         Tag.ALWAYS_SENSITIVE,
         Tag.NEVER_EXTRACTABLE,
     }
@@ -56,7 +57,7 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
     if any(link.link_type == LinkType.REPLACEMENT_OBJECT_LINK for link in links):
         raise CannotBeRekeyed("the key has been replaced already; re-key its replacement")
     wanted = attribute_rules.requested(context, ObjectType.SYMMETRIC_KEY, request.template_attribute)
-    inherited = _inherited(found)
+    inherited = _inherited(context, found)
     if request.offset is not None:
         inherited = _moved(context, inherited, wanted, request.offset)
     attributes = attribute_rules.overriding(inherited, wanted)
@@ -71,9 +72,9 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
     return RekeyResponse(unique_identifier=new.unique_identifier)
 
 
-def _inherited(found: Found) -> AttributeSet:
+def _inherited(context: Context, found: Found) -> AttributeSet:
     kept = [a for a in found.attributes if a.key not in _NOT_INHERITED and not _is_replacement_link(a)]
-    return AttributeSet(a._replace(value=attribute_rules.completed(a.value)) for a in kept)
+    return AttributeSet(a._replace(value=attribute_rules.completed(context, a.value)) for a in kept)
 
 
 def _is_replacement_link(attribute: Attribute) -> bool:

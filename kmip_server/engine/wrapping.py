@@ -43,6 +43,7 @@ from kmip_server.protocol.objects import (
     ManagedObject,
     key_value_item,
 )
+from kmip_server.protocol.schema import ObjectReference
 from kmip_server.protocol.tags import Tag
 
 _WRAP = {
@@ -128,7 +129,7 @@ def _wrapping_key(context: Context, information: EncryptionKeyInformation) -> tu
     return key, parameters
 
 
-def _open(context: Context, unique_identifier: str) -> Found:
+def _open(context: Context, unique_identifier: ObjectReference) -> Found:
     try:
         return context.open(unique_identifier, Operation.GET)
     except ObjectNotFound as error:

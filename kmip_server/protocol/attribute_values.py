@@ -27,7 +27,7 @@ from kmip_server.protocol.enums import (
     RotateNameType,
     UsageLimitsUnit,
 )
-from kmip_server.protocol.schema import LongInteger, field, structure
+from kmip_server.protocol.schema import LongInteger, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2, V1_4, V2_1
 
@@ -164,7 +164,7 @@ class Link:
     """KMIP 1.4 §3.35."""
 
     link_type: LinkType = field(Tag.LINK_TYPE)
-    linked_object_identifier: str = field(Tag.LINKED_OBJECT_IDENTIFIER)
+    linked_object_identifier: ObjectReference = field(Tag.LINKED_OBJECT_IDENTIFIER)
 
 
 @structure(Tag.APPLICATION_SPECIFIC_INFORMATION)

@@ -47,9 +47,14 @@ ASYMMETRIC = frozenset({_T.PUBLIC_KEY, _T.PRIVATE_KEY})
 KEYS = SYMMETRIC | ASYMMETRIC | {_T.PGP_KEY}
 CERTIFICATES = frozenset({_T.CERTIFICATE})
 OPAQUE = frozenset({_T.OPAQUE_OBJECT})
+SIGNED = CERTIFICATES | {_T.PGP_KEY}
 # The errata of 1.4 let an Opaque Object have a State, and 2.x gives one to every object.
 CRYPTOGRAPHIC = KEYS | CERTIFICATES | {_T.SECRET_DATA} | OPAQUE
 WITH_KEY_VALUE = frozenset({_T.SYMMETRIC_KEY, _T.PRIVATE_KEY, _T.SPLIT_KEY, _T.SECRET_DATA})
+
+PAIRS = ASYMMETRIC | TEMPLATE
+_NARROW = (CERTIFICATES, SIGNED, OPAQUE, PAIRS)
+"""What attributes are for in every version; the others apply to all objects from 2.0 on (KMIP 2.1 §4)."""
 
 SetBy = Literal["server", "client", "either"]
 
@@ -74,6 +79,12 @@ class AttributeRow:
     @property
     def name(self) -> str:
         return self.tag.title
+
+    def carried_by(self, object_type: ObjectType, version: Version) -> bool:
+        """Whether objects of this type have the attribute. From 2.0 on nearly every one is for all objects."""
+        if version.major > 1 and self.objects not in _NARROW:
+            return True
+        return object_type in self.objects
 
     def known_in(self, version: Version) -> bool:
         return self.since <= version and (self.until is None or version <= self.until)
@@ -104,7 +115,7 @@ _ROWS = (
     AttributeRow(
         Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS,
         values.CryptographicDomainParameters,
-        ASYMMETRIC | TEMPLATE,
+        PAIRS,
         "client",
     ),
     AttributeRow(Tag.CERTIFICATE_TYPE, CertificateType, CERTIFICATES, "server"),
@@ -120,7 +131,7 @@ _ROWS = (
     AttributeRow(
         Tag.DIGITAL_SIGNATURE_ALGORITHM,
         DigitalSignatureAlgorithm,
-        CERTIFICATES | {_T.PGP_KEY},
+        SIGNED,
         "server",
         multiple=True,
         since=V1_1,

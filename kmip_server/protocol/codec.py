@@ -14,10 +14,11 @@ from enum import IntFlag
 from typing import Any, TypeVar
 
 from kmip_server.errors import CodecError, DuplicateField, MissingData, UnknownEnumeration, UnknownTag
-from kmip_server.protocol.enums import MASK_BITS, ItemType
+from kmip_server.protocol.enums import MASK_BITS, ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.schema import (
     FieldRow,
+    NthIdentifier,
     Spelling,
     declared,
     is_structure,
@@ -26,7 +27,7 @@ from kmip_server.protocol.schema import (
     tag_title,
 )
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.ttlv import STRUCTURE, Item
+from kmip_server.protocol.ttlv import STRUCTURE, TEXT_STRING, Item
 from kmip_server.protocol.versions import LATEST, Version
 
 T = TypeVar("T")
@@ -36,7 +37,9 @@ Encoder = Callable[[Any, Version | None], Any]
 
 _ONE, _REPEATED, _SPELLED = range(3)
 _Writer = tuple[str, int, int, Encoder | Spelling, int]
-"""Field, tag, Item Type (0 for a raw item), what encodes it, and how often it stands."""
+"""Field, tag, Item Type (0 where the value decides it), what encodes it, and how often it stands."""
+_UNTYPED = ("item", "reference")
+"""Kinds whose encoder gives Item Type and value."""
 
 
 class _Plan:
@@ -97,7 +100,7 @@ def _writer(row: FieldRow, version: Version) -> _Writer:
     if row.spellings:
         return row.name, row.tag, 0, row.spellings[version.major], _SPELLED
     mode = _REPEATED if row.repeated else _ONE
-    if row.kind == "item":
+    if row.kind in _UNTYPED:
         return row.name, row.tag, 0, encoder(row.kind), mode
     return row.name, row.tag, int(item_type(row.kind)), encoder(row.kind), mode
 
@@ -174,14 +177,14 @@ def encode_fields(value: Any, version: Version | None) -> list[Item]:
         if field is None:
             continue
         if mode == _ONE:
-            # A raw item brings its own type.
-            items.append((tag, kind, encode(field, version)) if kind else (tag, field[1], field[2]))  # type: ignore[operator]
+            # Some values bring their own type.
+            items.append((tag, kind, encode(field, version)) if kind else (tag, *encode(field, version)))  # type: ignore[operator]
         elif mode == _SPELLED:
             items += encode.encode(field, version or LATEST)  # type: ignore[union-attr]
         elif kind:
             items += [(tag, kind, encode(each, version)) for each in field]  # type: ignore[operator]
         else:
-            items += [(tag, each[1], each[2]) for each in field]
+            items += [(tag, *encode(each, version)) for each in field]  # type: ignore[operator]
     return items
 
 
@@ -196,6 +199,8 @@ def decoder(kind: Any) -> Decoder:
     """A function from an item to the typed value of this kind."""
     if kind == "item":
         return _as_item
+    if kind == "reference":
+        return _reference
     if is_structure(kind):
         return lambda item, version: decode_structure(kind, item, version)
     expected = item_type(kind)
@@ -210,6 +215,28 @@ def decoder(kind: Any) -> Decoder:
         return item[2]
 
     return decode
+
+
+def _reference(item: Item, version: Version) -> str | UniqueIdentifierEnumeration | NthIdentifier:
+    """How a request names an object. 1.x knows text alone."""
+    _, kind, value = item
+    if kind == TEXT_STRING:
+        name: str = value
+        return name
+    if version.major > 1 and kind == ItemType.ENUMERATION:
+        named: UniqueIdentifierEnumeration = _NAMED_IDENTIFIER(item, version)
+        return named
+    if version.major > 1 and kind == ItemType.INTEGER:
+        return NthIdentifier(value)
+    raise _wrong_type(item, ItemType.TEXT_STRING)
+
+
+def _encode_reference(value: Any, version: Version | None) -> tuple[int, Any]:  # noqa: ARG001
+    if isinstance(value, NthIdentifier):
+        return ItemType.INTEGER, value.number
+    if isinstance(value, UniqueIdentifierEnumeration):
+        return ItemType.ENUMERATION, int(value)
+    return TEXT_STRING, value
 
 
 def _enumeration_decoder(kind: type[Registered]) -> Decoder:
@@ -247,10 +274,17 @@ def _wrong_type(item: Item, expected: ItemType) -> CodecError:
 
 
 def encoder(kind: Any) -> Encoder:
-    """A function from the typed value to an item's value."""
+    """A function from the typed value to an item's value; for `_UNTYPED` kinds to its type and value."""
+    if kind == "item":
+        return lambda value, version: value[1:]
+    if kind == "reference":
+        return _encode_reference
     if is_structure(kind):
         return lambda value, version: encode_fields(value, version)
     if isinstance(kind, type) and issubclass(kind, IntFlag):
         bits = MASK_BITS[kind]
         return lambda value, version: int(value) if version is None else int(value) & bits[version]
     return lambda value, version: value
+
+
+_NAMED_IDENTIFIER = _enumeration_decoder(UniqueIdentifierEnumeration)

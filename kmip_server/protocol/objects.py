@@ -29,7 +29,7 @@ from kmip_server.protocol.enums import (
     SplitKeyMethod,
     WrappingMethod,
 )
-from kmip_server.protocol.schema import BigInteger, Spelling, field, structure
+from kmip_server.protocol.schema import BigInteger, ObjectReference, Spelling, field, structure
 from kmip_server.protocol.spellings import ATTRIBUTE_NAMES, ATTRIBUTES, KEY_VALUE_ATTRIBUTES
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import BYTE_STRING, ENCODED, STRUCTURE, Item
@@ -43,13 +43,13 @@ OpaqueDataType = Annotated[int, ItemType.ENUMERATION]
 
 @structure(Tag.ENCRYPTION_KEY_INFORMATION)
 class EncryptionKeyInformation:
-    unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
 
 
 @structure(Tag.MAC_SIGNATURE_KEY_INFORMATION)
 class MACSignatureKeyInformation:
-    unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform
 
-from kmip_server.protocol.enums import ItemType
+from kmip_server.protocol.enums import ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
@@ -31,6 +31,17 @@ Interval = Annotated[int, ItemType.INTERVAL]
 """Seconds."""
 AnyItem = Annotated[Any, "item"]
 """The item as it came, for what another layer decodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NthIdentifier:
+    """The n-th Unique Identifier of the response, from 0; negative: counted back. KMIP 2.1 §4.58."""
+
+    number: int
+
+
+ObjectReference = Annotated[str | UniqueIdentifierEnumeration | NthIdentifier, "reference"]
+"""How a request names an object: its Unique Identifier; from 2.0 on also by an earlier operation of the batch."""
 
 T = TypeVar("T")
 
@@ -56,7 +67,7 @@ class FieldRow:
     name: str
     tag: int
     kind: Any
-    """int, str, bytes, bool, an ItemType, an enumeration, a mask, a structure class or "item"."""
+    """int, str, bytes, bool, an ItemType, an enumeration, a mask, a structure class, "item" or "reference"."""
     required: bool
     repeated: bool
     since: Version

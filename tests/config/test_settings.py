@@ -57,7 +57,6 @@ WRONG: dict[str, tuple[str, str]] = {
     "database": ('[store]\nurl = "postgresql+psycopg://x"\n', "store.url: a database other than SQLite"),
     "reads": ('[audit]\nreads = "deferred"\n', "audit.reads: deferred recording"),
     "directory": ('[directory]\nurls = ["ldap://x"]\n', "directory.urls: a directory"),
-    "interop": ("[protocol]\ninterop = true\n", "protocol.interop: the Interop operation"),
     "crl": ('[tls]\ncrl = ["x"]\n', "tls.crl: revocation lists"),
     "mapping": ('[[role_mapping]]\ngroup = "g"\nrole = "r"\n', "role_mapping: a mapping of directory groups"),
 }

@@ -17,11 +17,11 @@ from kmip_server.protocol import objects, spellings, ttlv
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet, VendorAttribute
 from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.codec import decode_structure, encode_structure
-from kmip_server.protocol.enums import MASK_BITS, ItemType
+from kmip_server.protocol.enums import MASK_BITS, ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.messages import MalformedMessage, decode_request
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.registered import Registered
-from kmip_server.protocol.schema import FieldRow, declared, is_structure, structures
+from kmip_server.protocol.schema import FieldRow, NthIdentifier, declared, is_structure, structures
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.versions import V1_0, V1_2, V1_4, V2_1, Version
@@ -38,6 +38,7 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     ItemType.DATE_TIME: st.integers(0, 1 << 62),
     ItemType.INTERVAL: st.integers(0, (1 << 32) - 1),
     ItemType.ENUMERATION: st.integers(0x80000000, (1 << 32) - 1),
+    "reference": st.text(max_size=20),
     "item": st.tuples(st.just(0x42000B), st.just(ttlv.INTEGER), st.integers(0, 5)),
 }
 
@@ -51,6 +52,9 @@ def values(kind: Any, version: Version) -> st.SearchStrategy[Any]:
     if isinstance(kind, type) and issubclass(kind, IntFlag):
         bits = MASK_BITS[kind][version]
         return st.integers(0, 0xFFFFFFFF).map(lambda value: kind(value & bits))
+    if kind == "reference" and version.major > 1:
+        named = st.sampled_from(list(UniqueIdentifierEnumeration))
+        return st.one_of(_SCALARS[kind], named, st.integers(-9, 9).map(NthIdentifier))
     return _SCALARS[kind]
 
 

@@ -16,6 +16,7 @@ from kmip_server.protocol.payloads import (
     locate,
     register,
     rekey,
+    server,
 )
 
 
@@ -55,4 +56,10 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.HASH: PayloadRow(cryptographic.HashRequest, cryptographic.HashResponse),
     Operation.RNG_RETRIEVE: PayloadRow(cryptographic.RNGRetrieveRequest, cryptographic.RNGRetrieveResponse),
     Operation.RNG_SEED: PayloadRow(cryptographic.RNGSeedRequest, cryptographic.RNGSeedResponse),
+    Operation.LOG: PayloadRow(server.LogRequest, server.LogResponse),
+    Operation.ADJUST_ATTRIBUTE: PayloadRow(attributes.AdjustAttributeRequest, attributes.AdjustAttributeResponse),
+    Operation.SET_ATTRIBUTE: PayloadRow(attributes.SetAttributeRequest, attributes.SetAttributeResponse),
+    Operation.SET_ENDPOINT_ROLE: PayloadRow(server.SetEndpointRoleRequest, server.SetEndpointRoleResponse),
+    Operation.INTEROP: PayloadRow(server.InteropRequest, server.InteropResponse),
+    Operation.PING: PayloadRow(server.PingRequest, server.PingResponse),
 }

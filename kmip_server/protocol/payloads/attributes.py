@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey
-from kmip_server.protocol.schema import field, structure
+from kmip_server.protocol.enums import AdjustmentType
+from kmip_server.protocol.schema import AnyItem, ObjectReference, field, structure
 from kmip_server.protocol.spellings import ATTRIBUTE, ATTRIBUTE_NAMES, ATTRIBUTES, CURRENT_ATTRIBUTE
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_4, V2_0
@@ -14,7 +15,7 @@ _ANSWERED = {1: ATTRIBUTE[1]}
 
 @structure(Tag.REQUEST_PAYLOAD)
 class GetAttributesRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=ATTRIBUTE_NAMES)
 
 
@@ -26,7 +27,7 @@ class GetAttributesResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class GetAttributeListRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)
@@ -37,7 +38,7 @@ class GetAttributeListResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class AddAttributeRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     attribute: Attribute = field(Tag.ATTRIBUTE, spellings=ATTRIBUTE)
 
 
@@ -51,7 +52,7 @@ class AddAttributeResponse:
 class ModifyAttributeRequest:
     """1.x names the instance by its index, 2.x by its current value."""
 
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     current_attribute: Attribute | None = field(Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE)
     attribute: Attribute = field(Tag.ATTRIBUTE, spellings=ATTRIBUTE)
 
@@ -66,7 +67,7 @@ class ModifyAttributeResponse:
 class DeleteAttributeRequest:
     """1.x names the instance by name and index, 2.x by its current value or by reference."""
 
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     attribute_name: str | None = field(Tag.ATTRIBUTE_NAME, until=V1_4)
     attribute_index: int | None = field(Tag.ATTRIBUTE_INDEX, until=V1_4)
     current_attribute: Attribute | None = field(Tag.CURRENT_ATTRIBUTE, since=V2_0, spellings=CURRENT_ATTRIBUTE)
@@ -79,3 +80,33 @@ class DeleteAttributeRequest:
 class DeleteAttributeResponse:
     unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
     attribute: Attribute | None = field(Tag.ATTRIBUTE, until=V1_4, spellings=_ANSWERED)
+
+
+@structure(Tag.REQUEST_PAYLOAD)
+class SetAttributeRequest:
+    """KMIP 2.1 §6.1.51."""
+
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
+    attribute: Attribute = field(Tag.NEW_ATTRIBUTE, since=V2_0, spellings={2: ATTRIBUTE[2]})
+
+
+@structure(Tag.RESPONSE_PAYLOAD)
+class SetAttributeResponse:
+    unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)
+
+
+@structure(Tag.REQUEST_PAYLOAD)
+class AdjustAttributeRequest:
+    """KMIP 2.1 §6.1.3. The type of the Adjustment Value is that of the attribute."""
+
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
+    attribute_references: tuple[AttributeKey, ...] = field(
+        Tag.ATTRIBUTE_REFERENCE, since=V2_0, spellings={2: ATTRIBUTE_NAMES[2]}
+    )
+    adjustment_type: AdjustmentType = field(Tag.ADJUSTMENT_TYPE, since=V2_0)
+    adjustment_value: AnyItem | None = field(Tag.ADJUSTMENT_VALUE, since=V2_0)
+
+
+@structure(Tag.RESPONSE_PAYLOAD)
+class AdjustAttributeResponse:
+    unique_identifier: str = field(Tag.UNIQUE_IDENTIFIER)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kmip_server.protocol.enums import CryptographicUsageMask
-from kmip_server.protocol.schema import Interval, LongInteger, field, structure
+from kmip_server.protocol.schema import Interval, LongInteger, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class CheckRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     usage_limits_count: LongInteger | None = field(Tag.USAGE_LIMITS_COUNT)
     cryptographic_usage_mask: CryptographicUsageMask | None = field(Tag.CRYPTOGRAPHIC_USAGE_MASK)
     lease_time: Interval | None = field(Tag.LEASE_TIME)

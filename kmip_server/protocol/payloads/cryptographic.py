@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from kmip_server.protocol.attribute_values import CryptographicParameters
 from kmip_server.protocol.enums import ValidityIndicator
-from kmip_server.protocol.schema import field, structure
+from kmip_server.protocol.schema import ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_3, V1_4
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class EncryptRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     iv_counter_nonce: bytes | None = field(Tag.IV_COUNTER_NONCE)
@@ -37,7 +37,7 @@ class EncryptResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class DecryptRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     iv_counter_nonce: bytes | None = field(Tag.IV_COUNTER_NONCE)
@@ -59,7 +59,7 @@ class DecryptResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class SignRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     digested_data: bytes | None = field(Tag.DIGESTED_DATA, since=V1_4, secret=True)
@@ -77,7 +77,7 @@ class SignResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class SignatureVerifyRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     digested_data: bytes | None = field(Tag.DIGESTED_DATA, since=V1_4, secret=True)
@@ -97,7 +97,7 @@ class SignatureVerifyResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class MACRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
@@ -114,7 +114,7 @@ class MACResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class MACVerifyRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
     data: bytes | None = field(Tag.DATA, secret=True)
     mac_data: bytes | None = field(Tag.MAC_DATA)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from kmip_server.protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
 from kmip_server.protocol.objects import MANAGED_OBJECT, EncodedObject, KeyWrappingSpecification, ManagedObject
-from kmip_server.protocol.schema import field, structure
+from kmip_server.protocol.schema import ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_4
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class GetRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     key_format_type: KeyFormatType | None = field(Tag.KEY_FORMAT_TYPE)
     key_wrap_type: KeyWrapType | None = field(Tag.KEY_WRAP_TYPE, since=V1_4)
     key_compression_type: KeyCompressionType | None = field(Tag.KEY_COMPRESSION_TYPE)

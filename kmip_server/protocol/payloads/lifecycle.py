@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kmip_server.protocol.attribute_values import RevocationReason
-from kmip_server.protocol.schema import DateTime, field, structure
+from kmip_server.protocol.schema import DateTime, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class ActivateRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)
@@ -19,7 +19,7 @@ class ActivateResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class RevokeRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     revocation_reason: RevocationReason = field(Tag.REVOCATION_REASON)
     compromise_occurrence_date: DateTime | None = field(Tag.COMPROMISE_OCCURRENCE_DATE)
 
@@ -31,7 +31,7 @@ class RevokeResponse:
 
 @structure(Tag.REQUEST_PAYLOAD)
 class DestroyRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmip_server.protocol.schema import Interval, field, structure
+from kmip_server.protocol.schema import Interval, ObjectReference, field, structure
 from kmip_server.protocol.spellings import TEMPLATE_ATTRIBUTE, TemplateAttribute
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_4
@@ -10,7 +10,7 @@ from kmip_server.protocol.versions import V1_4
 
 @structure(Tag.REQUEST_PAYLOAD)
 class RekeyRequest:
-    unique_identifier: str | None = field(Tag.UNIQUE_IDENTIFIER)
+    unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     offset: Interval | None = field(Tag.OFFSET)
     template_attribute: TemplateAttribute | None = field(Tag.TEMPLATE_ATTRIBUTE, spellings=TEMPLATE_ATTRIBUTE)
 
