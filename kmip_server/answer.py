@@ -19,6 +19,7 @@ from kmip_server.engine.context import Context, Policy
 from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
+    FeatureNotSupported,
     InternalError,
     InvalidField,
     KmipError,
@@ -27,7 +28,7 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
-from kmip_server.protocol.enums import CredentialType, Operation, ResultStatus
+from kmip_server.protocol.enums import AsynchronousIndicator, CredentialType, Operation, ResultStatus
 from kmip_server.protocol.messages import (
     Authentication,
     MalformedMessage,
@@ -123,6 +124,8 @@ class Answerer:
             raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:
             raise InvalidField("Maximum Response Size is not negative")
+        if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY:
+            raise FeatureNotSupported("this server answers at once; an asynchronous answer cannot be demanded")
         ids = [item.unique_batch_item_id for item in request.batch_items]
         given = [each for each in ids if each is not None]
         if len(set(given)) != len(given):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kmip_server.engine import material, states
 from kmip_server.engine.ports import (
@@ -34,9 +35,9 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.enums import ObjectType, Operation, State, UniqueIdentifierEnumeration
+from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, State, UniqueIdentifierEnumeration
 from kmip_server.protocol.objects import ManagedObject
-from kmip_server.protocol.schema import ObjectReference
+from kmip_server.protocol.schema import NthData, ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
@@ -182,8 +183,15 @@ class Context:
             return self._work.id_placeholder
         return self._work.answered.named(reference)
 
+    def with_data(self, request: Any) -> Any:
+        """The request with its Data, where it says only which earlier item has put it out. Raises InvalidField."""
+        data = getattr(request, "data", None)
+        if isinstance(data, (DataEnumeration, NthData)):
+            return replace(request, data=self._work.answered.named_data(data))
+        return request
+
     def remember(self, operation: Operation, response: object) -> None:
-        """Keep the Unique Identifiers of an answer, for later items of the batch to refer to."""
+        """Keep the Unique Identifiers and the Data of an answer, for later items of the batch to refer to."""
         self._work.answered = self._work.answered.and_then(operation, response)
 
     def open(self, reference: ObjectReference | None, operation: Operation) -> Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kmip_server.crypto import algorithms, asymmetric
-from kmip_server.engine import attribute_rules, making
+from kmip_server.engine import attribute_rules, defaults, making
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
 from kmip_server.errors import InvalidAttributeValue, InvalidField
@@ -16,8 +16,9 @@ from kmip_server.protocol.enums import (
     ObjectType,
     Operation,
     RecommendedCurve,
+    SecretDataType,
 )
-from kmip_server.protocol.objects import PrivateKey, PublicKey, SymmetricKey
+from kmip_server.protocol.objects import KeyBlock, KeyValue, PrivateKey, PublicKey, SecretData, SymmetricKey
 from kmip_server.protocol.payloads.create import (
     CreateKeyPairRequest,
     CreateKeyPairResponse,
@@ -34,20 +35,23 @@ _EC_PUBLIC_MASK = CryptographicUsageMask.VERIFY | CryptographicUsageMask.KEY_AGR
 
 @operation(Operation.CREATE)
 def create(context: Context, request: CreateRequest) -> CreateResponse:
-    """Make a symmetric key and put it into the ID Placeholder.
+    """Make a symmetric key, or from 2.0 on a secret, and put it into the ID Placeholder.
 
     Raises InvalidField for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
-    do not make a key, UnsupportedCryptographicParameters for what is weak and switched off.
-    KMIP 1.4 §4.1; KMIP 2.1 §6.1.8.
+    do not make a key, UnsupportedCryptographicParameters for what is weak and switched off,
+    ProtectionStorageUnavailable. KMIP 1.4 §4.1; KMIP 2.1 §6.1.8.
     """
     context.permit(Operation.CREATE)
-    if request.object_type != ObjectType.SYMMETRIC_KEY:
+    object_type = request.object_type
+    if object_type not in _CREATED or (object_type == ObjectType.SECRET_DATA and context.version.major == 1):
         raise InvalidField("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
-    attributes = attribute_rules.requested(context, ObjectType.SYMMETRIC_KEY, request.template_attribute)
+    making.require_storage(request.protection_storage_masks)
+    attributes = attribute_rules.requested(context, object_type, request.template_attribute)
+    attributes = defaults.completed(attributes, object_type, context.version)
     if Tag.CRYPTOGRAPHIC_USAGE_MASK not in attributes:
         raise InvalidAttributeValue("Create must have a Cryptographic Usage Mask")
-    found = make_symmetric_key(context, attributes)
-    return CreateResponse(object_type=ObjectType.SYMMETRIC_KEY, unique_identifier=found.unique_identifier)
+    found = _CREATED[object_type](context, attributes)
+    return CreateResponse(object_type=object_type, unique_identifier=found.unique_identifier)
 
 
 def make_symmetric_key(context: Context, attributes: AttributeSet) -> Found:
@@ -64,6 +68,22 @@ def make_symmetric_key(context: Context, attributes: AttributeSet) -> Found:
     return making.make(context, SymmetricKey(key_block=block), ObjectType.SYMMETRIC_KEY, attributes, generated=True)
 
 
+def make_secret_data(context: Context, attributes: AttributeSet) -> Found:
+    """A new secret: random bytes, as many as Cryptographic Length (in bits) says. Raises InvalidAttributeValue."""
+    length: int = attributes.one(Tag.CRYPTOGRAPHIC_LENGTH)
+    if length % 8 or not 0 < length <= MAX_SECRET_BITS:
+        raise InvalidAttributeValue(f"a secret has whole bytes, and at most {MAX_SECRET_BITS} bits")
+    block = KeyBlock(
+        key_format_type=KeyFormatType.RAW, key_value=KeyValue(key_material=context.keystore.random(length // 8))
+    )
+    made = SecretData(secret_data_type=SecretDataType.SEED, key_block=block)
+    return making.make(context, made, ObjectType.SECRET_DATA, attributes, generated=True)
+
+
+MAX_SECRET_BITS = 64 * 1024
+_CREATED = {ObjectType.SYMMETRIC_KEY: make_symmetric_key, ObjectType.SECRET_DATA: make_secret_data}
+
+
 @operation(Operation.CREATE_KEY_PAIR)
 def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
     """Make a private and a public key, linked to each other; the private key goes into the ID Placeholder.
@@ -72,6 +92,12 @@ def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKe
     KMIP 1.4 §4.2; KMIP 2.1 §6.1.9.
     """
     context.permit(Operation.CREATE_KEY_PAIR)
+    for masks in (
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    ):
+        making.require_storage(masks)
     common = request.common_template_attribute
     private = attribute_rules.requested(
         context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute
@@ -80,6 +106,8 @@ def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKe
         context, ObjectType.PUBLIC_KEY, common, request.public_key_template_attribute
     )
     private, public = _agreed(private, public)
+    private = defaults.completed(private, ObjectType.PRIVATE_KEY, context.version)
+    public = defaults.completed(public, ObjectType.PUBLIC_KEY, context.version)
     private_key, public_key = make_key_pair(context, private, public)
     context.id_placeholder = private_key.unique_identifier
     return CreateKeyPairResponse(

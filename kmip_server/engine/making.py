@@ -9,8 +9,9 @@ import hashlib
 
 from kmip_server.engine import attribute_rules, material, states
 from kmip_server.engine.context import Context, Found
+from kmip_server.errors import ProtectionStorageUnavailable
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.attribute_values import Digest, Link, RNGParameters
+from kmip_server.protocol.attribute_values import Digest, Link, ProtectionStorageMasks, RNGParameters
 from kmip_server.protocol.enums import (
     CryptographicAlgorithm,
     DRBGAlgorithm,
@@ -62,6 +63,19 @@ def make(
         object_type,
         implicitly_set(context, managed_object, object_type, attributes, generated),
     )
+
+
+def require_storage(masks: ProtectionStorageMasks | None) -> None:
+    """Raise ProtectionStorageUnavailable unless one of the masks a client permits is served with all its bits.
+
+    KMIP 2.1 §7.33.
+    """
+    if masks is None or not masks.masks:
+        return
+    if not any(mask and not mask & ~STORED_IN for mask in masks.masks):
+        raise ProtectionStorageUnavailable(
+            f"objects are kept in {STORED_IN.name}; no mask that is given permits it"
+        )
 
 
 def implicitly_set(

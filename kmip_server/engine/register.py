@@ -70,6 +70,7 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
         raise MissingData("Register must have an object")
     if OBJECT_TYPES[type(managed_object)] != object_type:
         raise InvalidField(f"the object that is given is not a {object_type.title}")
+    making.require_storage(request.protection_storage_masks)
     wanted, said = _apart(request.template_attribute)
     attributes = attribute_rules.requested(context, object_type, wanted)
     managed_object, attributes = described(context, managed_object, object_type, attributes)

@@ -51,6 +51,7 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
     """
     found = context.open(request.unique_identifier, Operation.RE_KEY)
     context.permit(Operation.CREATE)
+    making.require_storage(request.protection_storage_masks)
     if found.object_type != ObjectType.SYMMETRIC_KEY:
         raise CannotBeRekeyed("Re-key replaces Symmetric Keys only")
     links: tuple[Link, ...] = found.attributes.all(Tag.LINK)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from kmip_server.protocol.attribute_values import ProtectionStorageMasks
 from kmip_server.protocol.schema import Interval, ObjectReference, field, structure
 from kmip_server.protocol.spellings import TEMPLATE_ATTRIBUTE, TemplateAttribute
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_4
+from kmip_server.protocol.versions import V1_4, V2_0
 
 
 @structure(Tag.REQUEST_PAYLOAD)
@@ -13,6 +14,7 @@ class RekeyRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     offset: Interval | None = field(Tag.OFFSET)
     template_attribute: TemplateAttribute | None = field(Tag.TEMPLATE_ATTRIBUTE, spellings=TEMPLATE_ATTRIBUTE)
+    protection_storage_masks: ProtectionStorageMasks | None = field(Tag.PROTECTION_STORAGE_MASKS, since=V2_0)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)
