@@ -40,27 +40,28 @@ _LONG_HEX = re.compile(r"\b(?:[0-9a-f]{2}){16,}\b")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A vector and what it came to. `detail` is the first difference, or why it was not played."""
+    """A vector and what it came to. `differences` from what was wanted, or why it was not played."""
 
     version: str
     name: str
     group: str
     result: str  # passed, failed or skipped
-    detail: str = ""
+    differences: tuple[str, ...] = ()
     known_bad: str = ""  # kind and reason, where the runner's authors list the vector so
 
     @property
     def expected(self) -> str:
-        """Why the vector is known not to pass; empty where it must."""
-        return EXPECTED.get(self.name, "")
+        """Why the vector does not pass, where `EXPECTED` knows that and it fails in no other way; else empty."""
+        known = EXPECTED.get(self.name)
+        return known.reason if known is not None and known.covers(self.differences) else ""
 
     @property
     def acceptable(self) -> bool:
         return self.result == "passed" or bool(self.expected)
 
     def __str__(self) -> str:
-        text = f"{self.version} {self.name}: {self.result}"
-        return f"{text}, {self.detail}" if self.detail else text
+        more = f" (and {len(self.differences) - 1} more)" if len(self.differences) > 1 else ""
+        return f"{self.version} {self.name}: {self.result}, {''.join(self.differences[:1])}{more}"
 
 
 def available() -> bool:
@@ -90,7 +91,7 @@ def play(version: str, folder: Path, settings: Sequence[str] = SETTINGS) -> list
             each["name"],
             each["group"],
             _RESULTS[each["status"]],
-            shortened(each["reasons"][0]) if each["reasons"] else "",
+            tuple(shortened(difference) for difference in each["reasons"]),
             known.get(each["name"], ""),
         )
         for each in found
@@ -171,5 +172,5 @@ def _remark(outcome: Outcome) -> str:
     if outcome.result == "passed":
         return ""
     listed = f"listed as known-bad ({outcome.known_bad})" if outcome.known_bad else ""
-    given = (outcome.expected, listed, outcome.detail)
+    given = (outcome.expected, listed, *outcome.differences[:1])
     return "; ".join(each for each in given if each).replace("|", "\\|")
