@@ -23,6 +23,17 @@ class Outcome:
     passed: bool
     detail: str = ""
 
+    @property
+    def acceptable(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.step}: {self.detail}"
+
+
+class Skipped(Exception):
+    """A client cannot be run here; the text says why."""
+
 
 class Steps:
     """A list of steps that functions register themselves in."""

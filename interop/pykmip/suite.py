@@ -515,7 +515,7 @@ def _query(f: Fixture) -> None:
 def _discover(f: Fixture) -> None:
     result = f.proxy.discover_versions()
     assert result.result_status.value == enums.ResultStatus.SUCCESS
-    assert [str(v) for v in result.protocol_versions] == ["1.4", "1.3", "1.2", "1.1", "1.0"]
+    assert [str(v) for v in result.protocol_versions] == ["2.1", "2.0", "1.4", "1.3", "1.2", "1.1", "1.0"]
     known = [contents.ProtocolVersion(1, 1), contents.ProtocolVersion(9, 9)]
     result = f.proxy.discover_versions(protocol_versions=known)
     assert [str(v) for v in result.protocol_versions] == ["1.1"]
