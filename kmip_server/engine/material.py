@@ -95,7 +95,7 @@ def digested(managed_object: ManagedObject) -> bytes | None:
     if isinstance(managed_object, Template):
         return None
     value = managed_object.key_block.key_value
-    if not isinstance(value, KeyValue):
+    if not isinstance(value, KeyValue) or managed_object.key_block.key_wrapping_data is not None:
         return None
     if isinstance(value.key_material, bytes):
         return value.key_material
