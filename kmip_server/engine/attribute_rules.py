@@ -72,16 +72,19 @@ def requested(context: Context, object_type: ObjectType, *templates: TemplateAtt
     return merged
 
 
-def collected(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
-    """A checked set of what a client gives for a new object."""
+def collected(attributes: Iterable[Attribute], object_type: ObjectType, *, imported: bool = False) -> AttributeSet:
+    """A checked set of what a client gives for a new object.
+
+    `imported`: the object brings what the server would set, and keeps what it has (KMIP 1.4 §4.41).
+    """
     gathered: list[Attribute] = []
     seen: set[AttributeKey] = set()
     for attribute in attributes:
-        row = settable(attribute, object_type)
+        row = settable(attribute, object_type, imported=imported)
         if row is not None and not row.multiple and attribute.key in seen:
             raise AttributeSingleValued(f"{row.name} can be given once only")
         seen.add(attribute.key)
-        gathered.append(attribute._replace(value=completed(attribute.value)))
+        gathered.append(attribute if imported else attribute._replace(value=completed(attribute.value)))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
@@ -117,8 +120,8 @@ def _applies(key: AttributeKey, object_type: ObjectType) -> bool:
 # --- one attribute ------------------------------------------------------------------------------
 
 
-def settable(attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
-    """Check that a client may give an object of this type this attribute and value.
+def settable(attribute: Attribute, object_type: ObjectType, *, imported: bool = False) -> AttributeRow | None:
+    """Check that a client may give an object of this type this attribute and value; see `collected`.
 
     Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
     ApplicationNamespaceNotSupported.
@@ -131,7 +134,7 @@ def settable(attribute: Attribute, object_type: ObjectType) -> AttributeRow | No
         assert isinstance(key, VendorAttribute)
         check_custom(key, value)
         return None
-    if row.set_by == "server":
+    if row.set_by == "server" and not imported:
         raise AttributeReadOnly(f"{row.name} is set by the server alone")
     if object_type not in row.objects:
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")

@@ -90,7 +90,8 @@ def delivered(context: Context, found: Found, request: Wishes) -> ManagedObject 
     if request.key_compression_type not in (None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
         raise KeyCompressionTypeNotSupported("public keys are given uncompressed only")
     if request.key_wrap_type == KeyWrapType.NOT_WRAPPED and unwrapping.is_wrapped(managed_object):
-        managed_object = _without_attributes(unwrapping.unwrapped(context, managed_object))
+        # What was wrapped along stays behind: some clients cannot read a Key Value with attributes.
+        managed_object = material.without_attributes(unwrapping.unwrapped(context, managed_object))
     if request.key_format_type is not None:
         managed_object = formatted(managed_object, request.key_format_type)
     if request.key_wrapping_specification is not None:
@@ -109,14 +110,6 @@ def not_fresh(context: Context, found: Found) -> None:
 def _stays_hidden(request: Wishes, managed_object: ManagedObject) -> bool:
     """Whether the object is kept encrypted, and is not to be unwrapped."""
     return request.key_wrap_type != KeyWrapType.NOT_WRAPPED and wrapping.is_hidden(managed_object)
-
-
-def _without_attributes(managed_object: ManagedObject) -> ManagedObject:
-    """What was wrapped along stays behind: some clients cannot read a Key Value with attributes."""
-    block = material.key_block(managed_object)
-    assert isinstance(block.key_value, KeyValue)
-    block = replace(block, key_value=replace(block.key_value, attributes=()))
-    return material.with_key_block(managed_object, block)
 
 
 def _asks_for_nothing_special(request: Wishes) -> bool:

@@ -16,6 +16,7 @@ from kmip_server.protocol.payloads import (
     locate,
     register,
     rekey,
+    transfer,
 )
 
 
@@ -55,4 +56,6 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.HASH: PayloadRow(cryptographic.HashRequest, cryptographic.HashResponse),
     Operation.RNG_RETRIEVE: PayloadRow(cryptographic.RNGRetrieveRequest, cryptographic.RNGRetrieveResponse),
     Operation.RNG_SEED: PayloadRow(cryptographic.RNGSeedRequest, cryptographic.RNGSeedResponse),
+    Operation.IMPORT: PayloadRow(transfer.ImportRequest, transfer.ImportResponse),
+    Operation.EXPORT: PayloadRow(transfer.ExportRequest, transfer.ExportResponse),
 }
