@@ -244,6 +244,18 @@ class WrappingObjectNotFound(KmipError):
     """No wrapping key of that identifier exists for this principal."""
 
 
+class WrappingObjectArchived(KmipError):
+    """The wrapping key is archived and must be recovered first."""
+
+
+class WrappingObjectDestroyed(KmipError):
+    """The wrapping key was destroyed."""
+
+
+class WrappingParametersNotFound(KmipError):
+    """The wrapping key has Cryptographic Parameters, and none of them are those that the request names."""
+
+
 class WrappingKeyUnusable(KmipError):
     """The wrapping key exists, but its type, state or mask does not let it wrap."""
 

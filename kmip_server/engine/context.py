@@ -28,6 +28,7 @@ from kmip_server.engine.ports import (
 from kmip_server.engine.references import Answered
 from kmip_server.errors import (
     NonUniqueNameAttribute,
+    ObjectAlreadyExists,
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
@@ -201,7 +202,7 @@ class Context:
         WrongKeyLifecycleState, and what `resolved` raises.
         """
         identifier = self.resolved(reference)
-        self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+        self._touch(identifier)
         stored = self._work.saved.get(identifier) or self._store.find(identifier)
         if stored is None:
             self.decided_rule = "no such object"
@@ -213,6 +214,26 @@ class Context:
         self._work.read_revisions.setdefault(identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def replaceable(self, unique_identifier: str, operation: Operation, wanted: bool) -> Found | None:
+        """What has this identifier already, to be replaced by `operation`; None where the identifier is free.
+
+        Raises ObjectAlreadyExists unless it is `wanted` to be replaced; and, in the same words, for an object that
+        does not exist for this principal: he learns that the identifier is taken, not by whom or what. Raises
+        PermissionDenied where he may not destroy what he would replace.
+        """
+        self._touch(unique_identifier)
+        stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
+        if stored is None:
+            return None
+        decisions = [self._decide(each, stored) for each in (operation, Operation.DESTROY)]
+        if not wanted or not all(each.visible for each in decisions):
+            self.decided_rule = "the identifier is taken"
+            raise ObjectAlreadyExists("another object has this Unique Identifier")
+        for decision in decisions:
+            self._require(decision)
+        self._work.read_revisions.setdefault(unique_identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
     def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
         facts = ObjectFacts(
             unique_identifier=stored.unique_identifier,
@@ -221,6 +242,10 @@ class Context:
             object_type=stored.object_type,
         )
         return self._authorizer.decide(self.principal, operation, facts)
+
+    def _touch(self, unique_identifier: str) -> None:
+        if unique_identifier not in self.touched.split(" "):
+            self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
 
     def _require(self, decision: Decision) -> None:
         self.decided_rule = decision.rule
@@ -246,30 +271,49 @@ class Context:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def make(self, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet) -> Found:
-        """A new object with these attributes, sealed, saved, and in the ID Placeholder."""
-        unique_identifier = self._new_identifier()
+    def make(
+        self,
+        managed_object: ManagedObject,
+        object_type: ObjectType,
+        attributes: AttributeSet,
+        *,
+        unique_identifier: str | None = None,
+        replaced: Found | None = None,
+    ) -> Found:
+        """A new object with these attributes, sealed, saved, and in the ID Placeholder.
+
+        It belongs to the principal; where it takes the place of another (see `replaceable`), to whom that did.
+        """
+        if unique_identifier is None:
+            unique_identifier = self._new_identifier()
+        owner, domain = self.principal.owner, self.principal.domain
+        revision = 0
+        if replaced is not None:
+            owner, domain = replaced.stored.owner, replaced.stored.domain
+            revision = replaced.stored.revision
         self._made += 1
         sealed = self.keystore.seal(
             material.to_bytes(managed_object),
             unique_identifier=unique_identifier,
             object_type=object_type,
-            generation=1,
+            # What was sealed under this identifier before does not open in the place of this.
+            generation=revision + 1,
         )
         stored = StoredObject(
             unique_identifier=unique_identifier,
-            domain=self.principal.domain,
-            owner=self.principal.owner,
+            domain=domain,
+            owner=owner,
             object_type=object_type,
             attributes=attributes,
+            revision=revision,
             created_order=self._now_microseconds + self._made,
             sealed=sealed,
         )
-        self._work.read_revisions[unique_identifier] = 0
+        self._work.read_revisions.setdefault(unique_identifier, 0)
         self._work.material_changed.add(unique_identifier)
         self._save(stored)
         self._work.id_placeholder = unique_identifier
-        self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
+        self._touch(unique_identifier)
         return Found(stored, self.now, self.keystore)
 
     def save(self, found: Found, attributes: AttributeSet, *, silently: bool = False) -> Found:

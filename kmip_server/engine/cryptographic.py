@@ -86,7 +86,15 @@ def opened(
     mask = found.attributes.one(Tag.CRYPTOGRAPHIC_USAGE_MASK) or CryptographicUsageMask(0)
     if not mask & needed:
         raise IncompatibleCryptographicUsageMask(f"the Cryptographic Usage Mask does not allow {operation.title}")
-    parameters = _parameters(found, request.cryptographic_parameters)
+    return usable(found, request.cryptographic_parameters)
+
+
+def usable(found: Found, given: CryptographicParameters | None) -> UsableKey:
+    """The bytes of a key that has been opened, with the parameters given, else its own.
+
+    Raises InvalidObjectType for an object without algorithm, and what `material.key_material` raises.
+    """
+    parameters = _parameters(found, given)
     algorithm = found.attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
     if algorithm is None:
         raise InvalidObjectType("the object has no Cryptographic Algorithm")

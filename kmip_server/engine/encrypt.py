@@ -45,7 +45,7 @@ def encrypt(context: Context, request: EncryptRequest) -> EncryptResponse:
     data = required(request.data)
     weak = context.policy.weak_algorithms
     if key.found.object_type == ObjectType.PUBLIC_KEY:
-        encrypted = asymmetric.encrypt(key.key, key.key_format_type, data, **_rsa(key), weak_allowed=weak)
+        encrypted = asymmetric.encrypt(key.key, key.key_format_type, data, **rsa_parameters(key), weak_allowed=weak)
         debit(context, key.found, len(data))
         return EncryptResponse(unique_identifier=key.found.unique_identifier, data=encrypted)
     parameters = key.parameters
@@ -82,7 +82,7 @@ def decrypt(context: Context, request: DecryptRequest) -> DecryptResponse:
     key = opened(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
     data = required(request.data)
     if key.found.object_type == ObjectType.PRIVATE_KEY:
-        decrypted = asymmetric.decrypt(key.key, key.key_format_type, data, **_rsa(key))
+        decrypted = asymmetric.decrypt(key.key, key.key_format_type, data, **rsa_parameters(key))
         return DecryptResponse(unique_identifier=key.found.unique_identifier, data=decrypted)
     parameters = key.parameters
     mode = _mode(key)
@@ -134,7 +134,7 @@ def _iv(
     return context.keystore.random(length), True
 
 
-def _rsa(key: UsableKey) -> dict[str, Any]:
+def rsa_parameters(key: UsableKey) -> dict[str, Any]:
     """The parameters of RSA encryption, as `crypto.asymmetric` names them."""
     if key.algorithm != CryptographicAlgorithm.RSA:
         raise InvalidObjectType(f"{key.algorithm.title} keys do not encrypt")

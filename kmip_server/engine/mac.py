@@ -23,7 +23,7 @@ _MASK = CryptographicUsageMask
 _MAC_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 
 
-def _mac_algorithm(key: UsableKey) -> CryptographicAlgorithm:
+def mac_algorithm(key: UsableKey) -> CryptographicAlgorithm:
     """HMAC with the hash that the parameters or the key name; CMAC with a cipher's key."""
     parameters = key.parameters
     if parameters.cryptographic_algorithm is not None:
@@ -38,7 +38,7 @@ def compute_mac(context: Context, request: MACRequest) -> MACResponse:
     """Compute a MAC over data. KMIP 1.4 §4.33; KMIP 2.1 §6.1.32."""
     key = opened(context, request, Operation.MAC, _MASK.MAC_GENERATE, _MAC_KEYS)
     data = required(request.data)
-    computed = mac.mac(_mac_algorithm(key), key.key, data, weak_allowed=context.policy.weak_algorithms)
+    computed = mac.mac(mac_algorithm(key), key.key, data, weak_allowed=context.policy.weak_algorithms)
     debit(context, key.found, len(data))
     return MACResponse(unique_identifier=key.found.unique_identifier, mac_data=computed)
 
@@ -48,5 +48,5 @@ def mac_verify(context: Context, request: MACVerifyRequest) -> MACVerifyResponse
     """Say whether a MAC is that of data. KMIP 1.4 §4.34; KMIP 2.1 §6.1.33."""
     key = opened(context, request, Operation.MAC_VERIFY, _MASK.MAC_VERIFY, _MAC_KEYS)
     given = required(request.mac_data, "MAC Data")
-    valid = mac.mac_verify(_mac_algorithm(key), key.key, required(request.data), given)
+    valid = mac.mac_verify(mac_algorithm(key), key.key, required(request.data), given)
     return MACVerifyResponse(unique_identifier=key.found.unique_identifier, validity_indicator=indicator(valid))

@@ -96,7 +96,8 @@ def implicitly_set(
         values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: GENERATOR}
     if states.has_state(object_type):
         values[Tag.STATE] = states.initial_state(attributes, now)
-        values[Tag.DIGEST] = digest(managed_object)
+        # Of what came wrapped, the digest is there already where the server could look into it.
+        values[Tag.DIGEST] = digest(managed_object) or attributes.one(Tag.DIGEST)
         if Tag.FRESH not in attributes:
             values[Tag.FRESH] = True
         values |= _protection(attributes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kmip_server.crypto import distinguished_names, formats
-from kmip_server.engine import attribute_rules, making
+from kmip_server.engine import attribute_rules, making, unwrapping
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
 from kmip_server.errors import InvalidAttributeValue, InvalidField, MissingData
@@ -19,6 +19,7 @@ from kmip_server.protocol.attribute_values import (
     CertificateIdentifier,
     CertificateIssuer,
     CertificateSubject,
+    Link,
     X509CertificateIdentifier,
     X509CertificateIssuer,
     X509CertificateSubject,
@@ -28,6 +29,7 @@ from kmip_server.protocol.enums import (
     CryptographicUsageMask,
     KeyCompressionType,
     KeyFormatType,
+    LinkType,
     ObjectType,
     Operation,
 )
@@ -75,6 +77,8 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
     attributes = attribute_rules.requested(context, object_type, wanted)
     managed_object, attributes = described(context, managed_object, object_type, attributes)
     _require_true(said, attributes)
+    if unwrapping.is_wrapped(managed_object):
+        attributes = _looked_into(context, managed_object, object_type, attributes)
     made = making.make(context, managed_object, object_type, attributes, generated=False)
     return RegisterResponse(unique_identifier=made.unique_identifier)
 
@@ -96,6 +100,25 @@ def _require_true(said: list[Attribute], attributes: AttributeSet) -> None:
             raise InvalidAttributeValue(f"{attribute.key.title} is not what the object says")
 
 
+def _looked_into(
+    context: Context, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
+) -> AttributeSet:
+    """The attributes of an object that came wrapped, with what shows where the client's own keys here unwrap it.
+
+    "The server SHALL create a Link attribute of Link Type Wrapping Key Link" (KMIP 2.1 §6.1.43).
+    """
+    clear = unwrapping.if_it_opens(context, managed_object)
+    if clear is not None:
+        clear, attributes = described(context, clear, object_type, attributes)
+        attributes = attributes.with_value(Tag.DIGEST, making.digest(clear))
+    key = unwrapping.wrapping_key(context, managed_object)
+    links: tuple[Link, ...] = attributes.all(Tag.LINK)
+    if key is None or any(each.link_type == LinkType.WRAPPING_KEY_LINK for each in links):
+        return attributes
+    link = Link(link_type=LinkType.WRAPPING_KEY_LINK, linked_object_identifier=key)
+    return attributes.adding(Tag.LINK, link)
+
+
 def described(
     context: Context, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
 ) -> tuple[ManagedObject, AttributeSet]:
@@ -110,6 +133,7 @@ def described(
     if isinstance(managed_object, CertificateRequest):
         raise InvalidField(f"a {object_type.title} cannot be registered")
     block = managed_object.key_block
+    unwrapping.check(block)
     if isinstance(block.key_value, KeyValue) and block.key_value.attributes:
         # Attributes inside the Key Value belong to the object; those in the request prevail.
         inside = attribute_rules.collected(context, block.key_value.attributes, object_type)

@@ -26,7 +26,7 @@ from kmip_server.protocol.payloads.cryptographic import (
 _MASK = CryptographicUsageMask
 
 
-def _signature(key: UsableKey) -> dict[str, Any]:
+def signature_parameters(key: UsableKey) -> dict[str, Any]:
     """The parameters of a signature, as `crypto.asymmetric` names them."""
     parameters = key.parameters
     return {
@@ -50,7 +50,7 @@ def sign(context: Context, request: SignRequest) -> SignResponse:
         data,
         digested=digested,
         weak_allowed=context.policy.weak_algorithms,
-        **_signature(key),
+        **signature_parameters(key),
     )
     debit(context, key.found, len(data))
     return SignResponse(unique_identifier=key.found.unique_identifier, signature_data=signature)
@@ -67,7 +67,7 @@ def signature_verify(context: Context, request: SignatureVerifyRequest) -> Signa
         data,
         required(request.signature_data, "Signature Data"),
         digested=digested,
-        **_signature(key),
+        **signature_parameters(key),
     )
     return SignatureVerifyResponse(
         unique_identifier=key.found.unique_identifier, validity_indicator=indicator(valid)

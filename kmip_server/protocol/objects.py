@@ -65,6 +65,25 @@ class KeyWrappingData:
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
 
 
+@dataclass(frozen=True, slots=True)
+class _NamesOrReferences:
+    """2.x: Attribute Names, as the standard's table still has them, or Attribute References as everywhere else."""
+
+    tags: frozenset[int] = ATTRIBUTE_NAMES[1].tags | ATTRIBUTE_NAMES[2].tags
+
+    def decode(self, items: list[Item], version: Version) -> tuple[AttributeKey, ...]:
+        found: list[AttributeKey] = []
+        for item in items:
+            found += ATTRIBUTE_NAMES[1 if item[0] == Tag.ATTRIBUTE_NAME else 2].decode([item], version)
+        return tuple(found)
+
+    def encode(self, value: tuple[AttributeKey, ...], version: Version) -> list[Item]:
+        return ATTRIBUTE_NAMES[2].encode(value, version)
+
+
+WRAPPED_ATTRIBUTE_NAMES: dict[int, Spelling] = {1: ATTRIBUTE_NAMES[1], 2: _NamesOrReferences()}
+
+
 @structure(Tag.KEY_WRAPPING_SPECIFICATION)
 class KeyWrappingSpecification:
     """How a Get wants its Key Value wrapped. KMIP 1.4 §2.1.6."""
@@ -72,7 +91,7 @@ class KeyWrappingSpecification:
     wrapping_method: WrappingMethod = field(Tag.WRAPPING_METHOD)
     encryption_key_information: EncryptionKeyInformation | None = field(Tag.ENCRYPTION_KEY_INFORMATION)
     mac_signature_key_information: MACSignatureKeyInformation | None = field(Tag.MAC_SIGNATURE_KEY_INFORMATION)
-    attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=ATTRIBUTE_NAMES)
+    attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=WRAPPED_ATTRIBUTE_NAMES)
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kmip_server.errors import DuplicateField, InvalidAttributeValue, KmipError, MissingData, UnknownTag
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey, AttributeSet, VendorAttribute
-from kmip_server.protocol.attribute_values import CustomValue, Name
+from kmip_server.protocol.attribute_values import CustomValue, Link, Name
 from kmip_server.protocol.attributes import ATTRIBUTES as ROWS
 from kmip_server.protocol.attributes import BY_NAME, AttributeRow
 from kmip_server.protocol.codec import Decoder, Encoder, decode_fields, decoder, encode_structure, encoder
@@ -80,7 +80,8 @@ def writable(attribute: Attribute, version: Version) -> bool:
         return version.major > 1 or key.vendor_identification in _CUSTOM_PREFIXES
     if not ROWS[key].known_in(version):
         return False
-    return value.known_in(version) if isinstance(value, Registered) else True
+    kind = value.link_type if isinstance(value, Link) else value
+    return kind.known_in(version) if isinstance(kind, Registered) else True
 
 
 def known_key(key: AttributeKey, version: Version) -> bool:

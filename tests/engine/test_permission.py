@@ -30,6 +30,7 @@ from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequest
 from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
+from kmip_server.protocol.payloads.transfer import ExportRequest
 from tests.support.engine import Engine, Refused
 from tests.support.requests import create, custom, name, revoke
 
@@ -48,6 +49,7 @@ MANAGING = [
 ]
 SEEING_KEYS = [
     (Operation.GET, GetRequest()),
+    (Operation.EXPORT, ExportRequest()),
     (Operation.RE_KEY, RekeyRequest()),
     (Operation.ENCRYPT, EncryptRequest(data=b"x")),
     (Operation.DECRYPT, DecryptRequest(data=b"x")),

@@ -418,7 +418,12 @@ def test_the_error_table_of_a_wrapped_get(engine: Engine) -> None:
         (wrapped_get(uid, sleeping), R.PERMISSION_DENIED),
         (wrapped_get(uid, masked), R.PERMISSION_DENIED),
         (wrapped_get(uid, kek, wrapping_method=WrappingMethod.TR_31), R.FEATURE_NOT_SUPPORTED),
-        (wrapped_get(uid, kek, cryptographic_parameters=CBC), R.INVALID_FIELD),
+        (
+            wrapped_get(
+                uid, kek, cryptographic_parameters=parameters(block_cipher_mode=BlockCipherMode.X9_102_AKW1)
+            ),
+            R.INVALID_FIELD,
+        ),
         (
             wrapped_get(uid, kek, encoding_option=EncodingOption.NO_ENCODING, attribute_names=(Tag.NAME,)),
             R.ENCODING_OPTION_ERROR,

@@ -17,6 +17,7 @@ from kmip_server.protocol.payloads import (
     register,
     rekey,
     server,
+    transfer,
 )
 
 
@@ -62,4 +63,6 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.SET_ENDPOINT_ROLE: PayloadRow(server.SetEndpointRoleRequest, server.SetEndpointRoleResponse),
     Operation.INTEROP: PayloadRow(server.InteropRequest, server.InteropResponse),
     Operation.PING: PayloadRow(server.PingRequest, server.PingResponse),
+    Operation.IMPORT: PayloadRow(transfer.ImportRequest, transfer.ImportResponse),
+    Operation.EXPORT: PayloadRow(transfer.ExportRequest, transfer.ExportResponse),
 }
