@@ -185,6 +185,11 @@ class Bounds:
     max_waiting_messages: Count = _setting(2000, "waiting in the whole server")
     max_connections: Count = _setting(10_000, "in all")
     max_connections_per_address: Count = _setting(2000, "from one address")
+    max_streams: Count = _setting(1000, "operations in several parts under way in all")
+    max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal")
+    stream_timeout_seconds: Count = _setting(300, "for the next part of an operation to come")
+    max_stream_bytes: Count = _setting(16 << 20, "kept by one operation that needs all of its data at once")
+    max_stream_bytes_in_all: Count = _setting(128 << 20, "kept by all of them")
 
 
 @dataclass(config=_CONFIG)

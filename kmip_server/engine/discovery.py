@@ -13,6 +13,7 @@ from kmip_server.engine.registry import operation
 from kmip_server.protocol.enums import ObjectType, Operation, QueryFunction
 from kmip_server.protocol.messages import ProtocolVersion
 from kmip_server.protocol.payloads.discovery import (
+    CapabilityInformation,
     DiscoverVersionsRequest,
     DiscoverVersionsResponse,
     QueryRequest,
@@ -31,6 +32,13 @@ OBJECT_TYPES = (
     ObjectType.SECRET_DATA,
     ObjectType.OPAQUE_OBJECT,
     ObjectType.PGP_KEY,
+)
+CAPABILITIES = CapabilityInformation(
+    streaming_capability=True,
+    asynchronous_capability=False,
+    attestation_capability=False,
+    batch_undo_capability=True,
+    batch_continue_capability=True,
 )
 
 
@@ -69,6 +77,7 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
         vendor_identification=VENDOR_IDENTIFICATION if information else None,
         server_information=ServerInformation() if information else None,
         rng_parameters=(making.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+        capability_information=(CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
     )
 
 
