@@ -228,6 +228,7 @@ class Executor:
         except RuntimeError:
             with self._wake:
                 self._slow_count -= 1
+            self._answerer.settle(job.request_identifier, False)
             self._deliver([(job.deliver, None)])
 
     def _evaluate_slowly(self, job: _Job) -> None:
