@@ -73,7 +73,7 @@ class Protocol:
     """What the protocol offers."""
 
     interop: bool = _setting(False, "offer the Interop operation. Not available in this version")
-    weak_algorithms: bool = _setting(False, "make and use keys of weak algorithms: 3DES, RSA under 2048, SHA-1")
+    weak_algorithms: bool = _setting(False, "make and use keys of weak algorithms: 3DES, RSA under 2048 and more")
     lease_time_seconds: Count = _setting(3600, "the Lease Time attribute of every object")
 
 

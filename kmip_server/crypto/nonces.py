@@ -32,10 +32,11 @@ def require_iv(title: str, lengths: Sequence[int], iv: bytes | None) -> bytes:
 
 
 def told(lengths: Sequence[int]) -> str:
-    """Lengths as a phrase: "8 or 12", "7 to 13"."""
+    """Lengths as a phrase: "8 or 12", "4, 6 or 8", "7 to 13"."""
     if len(lengths) > 2 and lengths[-1] - lengths[0] == len(lengths) - 1:
         return f"{lengths[0]} to {lengths[-1]}"
-    return " or ".join(str(length) for length in lengths)
+    *others, last = (str(length) for length in lengths)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 # --- counters -----------------------------------------------------------------------------------
