@@ -158,7 +158,8 @@ def random_iv_length(algorithm: A, mode: M | None, iv_length: int | None, counte
     if not row.ivs:
         return 0
     if row.counter and iv_length is None and counter_length is not None:
-        iv_length = row.ivs[-1] * 8 - counter_length
+        # Nonce and counter are 16 bytes, in CTR with the blocks it is served with as in ChaCha20.
+        iv_length = 128 - counter_length
     return nonces.random_length(row.ivs, row.random_iv, iv_length)
 
 

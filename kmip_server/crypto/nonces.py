@@ -73,13 +73,17 @@ def counter_block(
     return iv, (end - value) * block if counter_length < block * 8 else None
 
 
-def chacha20_block(nonce: bytes, initial_counter_value: int | None) -> tuple[bytes, int]:
+def chacha20_block(
+    nonce: bytes, counter_length: int | None, initial_counter_value: int | None
+) -> tuple[bytes, int]:
     """Counter and nonce as OpenSSL takes them, 16 bytes, and how many bytes they are good for.
 
     With 12 bytes of nonce the counter has 32 bits (RFC 8439 section 2.3), with 8 it has 64 (as first published);
     little-endian both, and from 0 unless Initial Counter Value says otherwise.
     """
     value, size = initial_counter_value or 0, 16 - len(nonce)
+    if counter_length not in (None, size * 8):
+        raise BadCryptographicParameters("Counter Length is not the length that the IV/Counter/Nonce leaves")
     if value < 0:
         raise BadCryptographicParameters("Initial Counter Value is not negative")
     return value.to_bytes(size, "little") + nonce, ((1 << size * 8) - value) * 64

@@ -296,7 +296,7 @@ def _cipher(algorithm: A, key: bytes, row: ModeRow, iv: bytes, how: How) -> tupl
     assert row.flowing is not None
     room = row.room
     if algorithm == A.CHACHA20:
-        block, room = nonces.chacha20_block(iv, how.initial_counter_value)
+        block, room = nonces.chacha20_block(iv, how.counter_length, how.initial_counter_value)
         return Cipher(ChaCha20(key, block), None), room
     if row.counter:
         iv, room = nonces.counter_block(

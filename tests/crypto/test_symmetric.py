@@ -221,15 +221,16 @@ def test_a_counter_never_runs_into_its_nonce() -> None:
             encrypted(A.AES, KEY, how, *parts)
         with pytest.raises(CryptographicFailure, match="repeat"):
             decrypted(A.AES, KEY, how, None, *parts)
-    assert nonces.chacha20_block(bytes(12), 0)[1] == (1 << 32) * 64
-    assert nonces.chacha20_block(bytes(12), 0x7FFFFFFF)[1] == ((1 << 31) + 1) * 64
+    assert nonces.chacha20_block(bytes(12), None, 0)[1] == (1 << 32) * 64
+    assert nonces.chacha20_block(bytes(12), None, 0x7FFFFFFF)[1] == ((1 << 31) + 1) * 64
 
 
 def test_chacha20_counts_in_little_endian_before_the_nonce() -> None:
-    assert nonces.chacha20_block(b"n" * 12, 1)[0] == b"\1\0\0\0" + b"n" * 12
-    assert nonces.chacha20_block(b"n" * 8, 0x0102)[0] == b"\2\1\0\0\0\0\0\0" + b"n" * 8
-    with pytest.raises(BadCryptographicParameters):
-        nonces.chacha20_block(b"n" * 12, -1)
+    assert nonces.chacha20_block(b"n" * 12, 32, 1)[0] == b"\1\0\0\0" + b"n" * 12
+    assert nonces.chacha20_block(b"n" * 8, 64, 0x0102)[0] == b"\2\1\0\0\0\0\0\0" + b"n" * 8
+    for counter_length, initial in ((None, -1), (64, 0), (31, 0)):
+        with pytest.raises(BadCryptographicParameters):
+            nonces.chacha20_block(b"n" * 12, counter_length, initial)
     # From a later block on, the key stream is the same.
     for nonce in (IV[:8], IV[:12]):
         whole = encrypted(A.CHACHA20, KEY, How(iv=nonce), bytes(192)).data
@@ -253,6 +254,7 @@ def test_chacha20_counts_in_little_endian_before_the_nonce() -> None:
         (A.AES, M.CTR, 96, None, 12),
         (A.AES, M.CCM, 104, None, 13),
         (A.CHACHA20, None, None, None, 12),
+        (A.CHACHA20, None, None, 32, 12),
         (A.CHACHA20POLY1305, M.AEAD, 96, None, 12),
     ],
 )
@@ -275,6 +277,7 @@ def test_lengths_of_random_ivs(
         (A.AES, M.CTR, None, 64),
         (A.AES, M.CTR, None, 33),
         (A.CHACHA20, None, 64, None),
+        (A.CHACHA20, None, None, 64),
     ],
 )
 def test_random_ivs_that_the_mode_has_not_or_that_would_repeat(
