@@ -17,6 +17,7 @@ from kmip_server.engine import batch
 from kmip_server.engine.batch import Recorder
 from kmip_server.engine.context import Context, Policy
 from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
+from kmip_server.engine.streams import Streams
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
     FeatureNotSupported,
@@ -70,6 +71,7 @@ class Answerer:
     authorizer: Callable[[], Authorizer]
     policy: Policy
     policy_revision: Callable[[], int]
+    streams: Streams = field(default_factory=Streams)
     max_batch_items: int = 1000
 
     def is_slow(self, message: bytes) -> bool:
@@ -79,10 +81,13 @@ class Answerer:
         """
         return _MAKES_A_PAIR in message or _HAS_A_PASSWORD in message
 
-    def evaluate(self, message: bytes, peer: Peer, store: ObjectStore) -> Evaluation:
-        """The reply to one message. Never raises for what a peer sent."""
+    def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
+        """The reply to one message. Never raises for what a peer sent.
+
+        The identifier stays the same when the request is evaluated again; its fate is then told to `settle`.
+        """
         recorder = Recorder(
-            request_identifier=self.clock.identifier(),
+            request_identifier=request_identifier,
             source=peer.address,
             policy_revision=self.policy_revision(),
         )
@@ -98,24 +103,32 @@ class Answerer:
             return self._refused(request.version, InternalError("the server is not available"), recorder, request)
         except KmipError as error:
             return self._refused(request.version, error, recorder, request)
+        now = self.clock.now()
+        streams = self.streams.of_request(request_identifier, now)
         context = Context(
             principal=principal,
             version=request.version,
-            now=self.clock.now(),
+            now=now,
             now_microseconds=self.clock.now_microseconds(),
             new_identifier=self.clock.identifier,
             store=store,
             keystore=self.keystore,
             authorizer=self.authorizer(),
             policy=self.policy,
+            streams=streams,
         )
         results = batch.run(context, request, recorder)
         reply = self._encoded(results, request)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
+            streams.lose_since(0)
             too_large = ResponseTooLarge(f"the answer has {len(reply)} bytes, the Maximum Response Size is {limit}")
             return self._refused(request.version, too_large, recorder, request)
         return Evaluation(reply=reply, unit=context.unit_of_work())
+
+    def settle(self, request_identifier: str, durable: bool) -> None:
+        """Tell the fate of a request that will not be evaluated again. Thread safe."""
+        self.streams.settle(request_identifier, durable)
 
     def _require_understood(self, request: RequestMessage) -> None:
         """Raise for what a header may ask and this server does not do."""

@@ -216,6 +216,10 @@ class BadCryptographicParameters(KmipError):
     """The parameters contradict each other or the key."""
 
 
+class InvalidTagLength(BadCryptographicParameters):
+    """The Tag Length is none that the mode has. A kind of its own, since the official test cases tell it apart."""
+
+
 class UnsupportedCryptographicParameters(KmipError):
     """The algorithm, mode, padding or hash is not served, or weak and switched off."""
 

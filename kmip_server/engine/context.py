@@ -26,6 +26,7 @@ from kmip_server.engine.ports import (
     Write,
 )
 from kmip_server.engine.references import Answered
+from kmip_server.engine.streams import RequestStreams
 from kmip_server.errors import (
     NonUniqueNameAttribute,
     ObjectAlreadyExists,
@@ -110,14 +111,17 @@ class _Work:
     material_changed: set[str] = field(default_factory=set)
     id_placeholder: str | None = None
     answered: Answered = field(default_factory=Answered)
+    streams_mark: int = 0
+    """Where the request's streams stood when this was copied."""
 
-    def copy(self) -> _Work:
+    def copy(self, streams_mark: int) -> _Work:
         return _Work(
             dict(self.saved),
             dict(self.read_revisions),
             set(self.material_changed),
             self.id_placeholder,
             self.answered,
+            streams_mark,
         )
 
 
@@ -136,12 +140,14 @@ class Context:
         keystore: KeyStore,
         authorizer: Authorizer,
         policy: Policy,
+        streams: RequestStreams,
     ) -> None:
         self.principal = principal
         self.version = version
         self.now = now
         self.keystore = keystore
         self.policy = policy
+        self.streams = streams
         self._now_microseconds = now_microseconds
         self._new_identifier = new_identifier
         self._made = 0
@@ -362,9 +368,10 @@ class Context:
 
     def checkpoint(self) -> _Work:
         """What to hand to `roll_back` should the item that follows fail."""
-        return self._work.copy()
+        return self._work.copy(self.streams.mark)
 
     def roll_back(self, checkpoint: _Work) -> None:
+        self.streams.lose_since(checkpoint.streams_mark)
         self._work = checkpoint
 
     def record(self, entry: AuditEntry) -> None:

@@ -3,7 +3,8 @@
 Strategy: each operation (`encrypt.py`, `sign.py`, `mac.py`) opens the key (permission, State, dates), requires its
 usage mask, settles the Cryptographic Parameters, debits the Usage Limits, and hands bytes to `crypto/`. The debit
 is part of the unit of work, so the answer leaves only if it is durable. What the request leaves open comes from the
-key's own first Cryptographic Parameters, as the standard says, and from nowhere else.
+key's own first Cryptographic Parameters, as the standard says, and from nowhere else. Operations that can be done
+in several parts begin with `opened_part`, the others with `opened`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from kmip_server.engine import material
 from kmip_server.engine.context import Context, Found
+from kmip_server.engine.parts import Part, part_of
 from kmip_server.errors import (
     FeatureNotSupported,
     IncompatibleCryptographicUsageMask,
@@ -74,12 +76,38 @@ def opened(
     needed: CryptographicUsageMask,
     object_types: frozenset[ObjectType],
 ) -> UsableKey:
-    """The key, if it may be used so.
+    """The key, if it may be used so, for an operation in one part.
 
     Raises what `Context.open` raises, InvalidObjectType, IncompatibleCryptographicUsageMask,
     BadCryptographicParameters where the parameters name another algorithm than the key's.
     """
     refuse_parts(request)
+    return _usable(context, request, operation, needed, object_types)
+
+
+def opened_part(
+    context: Context,
+    request: Any,
+    operation: Operation,
+    needed: CryptographicUsageMask,
+    object_types: frozenset[ObjectType],
+) -> tuple[Part, UsableKey]:
+    """Which part of an operation the request is, and the key for it.
+
+    The part comes first: a stream whose key can no longer be used ends. Raises as `part_of` and `opened`.
+    """
+    identifier = request.unique_identifier if request.unique_identifier is not None else context.id_placeholder
+    part = part_of(context, request, operation, identifier)
+    return part, _usable(context, request, operation, needed, object_types)
+
+
+def _usable(
+    context: Context,
+    request: Any,
+    operation: Operation,
+    needed: CryptographicUsageMask,
+    object_types: frozenset[ObjectType],
+) -> UsableKey:
     found = context.open(request.unique_identifier, operation)
     if found.object_type not in object_types:
         raise InvalidObjectType(f"{operation.title} does not work with a {found.object_type.title}")
@@ -126,14 +154,14 @@ def _from_transparent(key: TransparentMaterial, key_format_type: KeyFormatType) 
 
 
 def refuse_parts(request: _InParts) -> None:
-    """Operations in several parts are not served: all of the data comes at once.
+    """For an operation that takes all of the data at once.
 
     Raises InvalidCorrelationValue, since none is outstanding, and FeatureNotSupported for a first part.
     """
     if request.correlation_value is not None:
         raise InvalidCorrelationValue("no operation with this Correlation Value is outstanding")
     if bool(request.init_indicator) != bool(request.final_indicator):
-        raise FeatureNotSupported("operations in several parts are not served; send all of the data at once")
+        raise FeatureNotSupported("this operation is not served in several parts; send all of the data at once")
 
 
 def required(data: bytes | None, title: str = "Data") -> bytes:
@@ -142,12 +170,15 @@ def required(data: bytes | None, title: str = "Data") -> bytes:
     return data
 
 
-def debit(context: Context, found: Found, size: int) -> None:
-    """Take `size` bytes, or one use, off the Usage Limits. Raises UsageLimitExceeded. KMIP 1.4 §3.21."""
+def debit(context: Context, found: Found, size: int, *, first: bool = True) -> None:
+    """Take `size` bytes, or one use, off the Usage Limits. Raises UsageLimitExceeded. KMIP 1.4 §3.21.
+
+    An operation in several parts is one use, counted with its `first`; bytes are counted as they come.
+    """
     limits: UsageLimits | None = found.attributes.one(Tag.USAGE_LIMITS)
     if limits is None:
         return
-    amount = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else 1
+    amount = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else int(first)
     left = (limits.usage_limits_count or 0) - amount
     if left < 0:
         raise UsageLimitExceeded("the Usage Limits of the key are spent")

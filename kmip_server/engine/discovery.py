@@ -35,12 +35,12 @@ from kmip_server.protocol.payloads.discovery import (
 from kmip_server.protocol.versions import V1_2
 
 CAPABILITIES = CapabilityInformation(
-    streaming_capability=False,
+    streaming_capability=True,
     asynchronous_capability=False,
     attestation_capability=False,
     batch_undo_capability=True,
     batch_continue_capability=True,
-    unwrap_mode=UnwrapMode.NOT_PROCESSED,
+    unwrap_mode=UnwrapMode.PROCESSED,
     destroy_action=DestroyAction.KEY_MATERIAL_SHREDDED,
     shredding_algorithm=ShreddingAlgorithm.CRYPTOGRAPHIC,
     rng_mode=RNGMode.SHARED_INSTANTIATION,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
-from kmip_server.crypto import asymmetric, mac, symmetric
+from kmip_server.crypto import asymmetric, ciphers, mac, symmetric
 from kmip_server.engine import cryptographic, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.cryptographic import UsableKey
@@ -89,8 +89,6 @@ _OTHER_HALF = {_T.PUBLIC_KEY: LinkType.PRIVATE_KEY_LINK, _T.PRIVATE_KEY: LinkTyp
 
 # Wrapped without a mode being named anywhere: RFC 3394, which is what arrays expect.
 _DEFAULT_MODES = {CryptographicAlgorithm.AES: BlockCipherMode.NISTKEYWRAP}
-_AUTHENTICATED_MODES = frozenset({BlockCipherMode.GCM, BlockCipherMode.CCM, BlockCipherMode.AEAD})
-_AUTHENTICATED_CIPHERS = frozenset({CryptographicAlgorithm.CHACHA20POLY1305})
 _WRONG = "the object does not unwrap with the keys that its Key Wrapping Data names"
 
 
@@ -150,8 +148,9 @@ def decrypt(context: Context, information: EncryptionKeyInformation, data: bytes
     if key.found.object_type == ObjectType.PRIVATE_KEY:
         return asymmetric.decrypt(key.key, key.key_format_type, data, **_rsa(key))
     mode, parameters, tag = _mode(key), key.parameters, None
-    if mode in _AUTHENTICATED_MODES or key.algorithm in _AUTHENTICATED_CIPHERS:
-        length = parameters.tag_length or symmetric.DEFAULT_TAG_LENGTH
+    usual = symmetric.usual_tag_length(key.algorithm, mode)
+    if usual:
+        length = parameters.tag_length or usual
         data, tag = data[:-length], data[-length:]
     return symmetric.decrypt(
         key.algorithm,
@@ -177,7 +176,8 @@ def authenticate(context: Context, information: MACSignatureKeyInformation, data
     else:
         algorithm = mac_algorithm(key)
         made = mac.mac(algorithm, key.key, data, weak_allowed=weak)
-        parameters = replace(parameters, cryptographic_algorithm=algorithm)
+        if isinstance(algorithm, CryptographicAlgorithm):
+            parameters = replace(parameters, cryptographic_algorithm=algorithm)
     cryptographic.debit(context, key.found, len(data))
     told = replace(information, cryptographic_parameters=parameters)
     return Authenticated(mac_signature=made, information=told)
@@ -286,10 +286,7 @@ def _mode(key: UsableKey) -> BlockCipherMode | None:
 
 def _random_iv(context: Context, key: UsableKey, mode: BlockCipherMode | None) -> bytes | None:
     """An IV/Counter/Nonce for one wrapping, None where the mode takes none."""
-    length = symmetric.iv_length(key.algorithm, mode)
-    wanted = key.parameters.iv_length or 0
-    if mode == BlockCipherMode.GCM and wanted > 0 and wanted % 8 == 0:
-        length = wanted // 8
+    length = ciphers.random_iv_length(key.algorithm, mode, key.parameters.iv_length)
     return context.keystore.random(length) if length else None
 
 
