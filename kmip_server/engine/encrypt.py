@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kmip_server.crypto import algorithms, asymmetric, symmetric
 from kmip_server.engine.context import Context
 from kmip_server.engine.cryptographic import UsableKey, debit, opened, required
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
     BadCryptographicParameters,
-    InvalidObjectType,
     MissingInitializationVector,
 )
 from kmip_server.protocol.enums import (
@@ -45,7 +42,7 @@ def encrypt(context: Context, request: EncryptRequest) -> EncryptResponse:
     data = required(request.data)
     weak = context.policy.weak_algorithms
     if key.found.object_type == ObjectType.PUBLIC_KEY:
-        encrypted = asymmetric.encrypt(key.key, key.key_format_type, data, **_rsa(key), weak_allowed=weak)
+        encrypted = asymmetric.encrypt(key.key, key.key_format_type, data, key.parameters, weak_allowed=weak)
         debit(context, key.found, len(data))
         return EncryptResponse(unique_identifier=key.found.unique_identifier, data=encrypted)
     parameters = key.parameters
@@ -82,7 +79,7 @@ def decrypt(context: Context, request: DecryptRequest) -> DecryptResponse:
     key = opened(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
     data = required(request.data)
     if key.found.object_type == ObjectType.PRIVATE_KEY:
-        decrypted = asymmetric.decrypt(key.key, key.key_format_type, data, **_rsa(key))
+        decrypted = asymmetric.decrypt(key.key, key.key_format_type, data, key.parameters)
         return DecryptResponse(unique_identifier=key.found.unique_identifier, data=decrypted)
     parameters = key.parameters
     mode = _mode(key)
@@ -132,16 +129,3 @@ def _iv(
     if wanted is not None and mode == BlockCipherMode.GCM and wanted > 0 and wanted % 8 == 0:
         length = wanted // 8
     return context.keystore.random(length), True
-
-
-def _rsa(key: UsableKey) -> dict[str, Any]:
-    """The parameters of RSA encryption, as `crypto.asymmetric` names them."""
-    if key.algorithm != CryptographicAlgorithm.RSA:
-        raise InvalidObjectType(f"{key.algorithm.title} keys do not encrypt")
-    parameters = key.parameters
-    return {
-        "padding_method": parameters.padding_method,
-        "hashing_algorithm": parameters.hashing_algorithm,
-        "mask_generator_hashing_algorithm": parameters.mask_generator_hashing_algorithm,
-        "label": parameters.p_source or b"",
-    }

@@ -341,6 +341,24 @@ class TransparentRSAPublicKey:
 
 
 @structure(Tag.KEY_MATERIAL)
+class TransparentDHPrivateKey:
+    p: BigInteger = field(Tag.P)
+    q: BigInteger | None = field(Tag.Q)
+    g: BigInteger = field(Tag.G)
+    j: BigInteger | None = field(Tag.J)
+    x: BigInteger = field(Tag.X, secret=True)
+
+
+@structure(Tag.KEY_MATERIAL)
+class TransparentDHPublicKey:
+    p: BigInteger = field(Tag.P)
+    q: BigInteger | None = field(Tag.Q)
+    g: BigInteger = field(Tag.G)
+    j: BigInteger | None = field(Tag.J)
+    y: BigInteger = field(Tag.Y)
+
+
+@structure(Tag.KEY_MATERIAL)
 class TransparentECPrivateKey:
     """One structure for Transparent EC (1.3) and the ECDSA, ECDH and ECMQV forms before it."""
 
@@ -361,6 +379,8 @@ TRANSPARENT: dict[KeyFormatType, type[Any]] = {
     _F.TRANSPARENT_DSA_PUBLIC_KEY: TransparentDSAPublicKey,
     _F.TRANSPARENT_RSA_PRIVATE_KEY: TransparentRSAPrivateKey,
     _F.TRANSPARENT_RSA_PUBLIC_KEY: TransparentRSAPublicKey,
+    _F.TRANSPARENT_DH_PRIVATE_KEY: TransparentDHPrivateKey,
+    _F.TRANSPARENT_DH_PUBLIC_KEY: TransparentDHPublicKey,
     _F.TRANSPARENT_ECDSA_PRIVATE_KEY: TransparentECPrivateKey,
     _F.TRANSPARENT_ECDSA_PUBLIC_KEY: TransparentECPublicKey,
     _F.TRANSPARENT_ECDH_PRIVATE_KEY: TransparentECPrivateKey,
