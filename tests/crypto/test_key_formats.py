@@ -132,7 +132,7 @@ def test_a_private_key_is_no_public_one() -> None:
 def rsa_numbers() -> TransparentRSAPrivateKey:
     key = asymmetric.generate(A.RSA, 1024, weak_allowed=True).private
     material = conversion.write(key, F.TRANSPARENT_RSA_PRIVATE_KEY)
-    numbers: TransparentRSAPrivateKey = transparent_numbers(F.TRANSPARENT_RSA_PRIVATE_KEY, material, LATEST)  # type: ignore[arg-type]
+    numbers: TransparentRSAPrivateKey = transparent_numbers(F.TRANSPARENT_RSA_PRIVATE_KEY, material, LATEST)
     return numbers
 
 
