@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 
 from kmip_server.crypto import formats
@@ -30,6 +29,8 @@ from kmip_server.protocol.enums import KeyFormatType as F
 from kmip_server.protocol.enums import PaddingMethod as P
 from kmip_server.protocol.enums import RecommendedCurve as C
 
+OAEP_HASHES = frozenset({H.SHA_1, H.SHA_224, H.SHA_256, H.SHA_384, H.SHA_512})
+"""What the library has for OAEP, as digest and as mask in every combination."""
 _DECRYPT_FAILED = "the data does not decrypt with this key and these parameters"
 
 # The curve of a length, where no curve is named.
@@ -111,8 +112,6 @@ def encrypt(
     scheme = next(_paddings(parameters))
     try:
         return loaded.encrypt(data, scheme)
-    except UnsupportedAlgorithm as error:
-        raise UnsupportedCryptographicParameters("OAEP is served with SHA-1 and SHA-224 to SHA-512") from error
     except ValueError as error:
         raise CryptographicFailure("the data is too long for this key and padding") from error
 
@@ -126,8 +125,6 @@ def decrypt(key: bytes, key_format_type: F, data: bytes, parameters: Cryptograph
     for scheme in _paddings(parameters):
         try:
             return loaded.decrypt(data, scheme)
-        except UnsupportedAlgorithm as error:
-            raise UnsupportedCryptographicParameters("OAEP is served with SHA-1 and SHA-224 to SHA-512") from error
         except ValueError as error:
             failed = error
     raise CryptographicFailure(_DECRYPT_FAILED) from failed
@@ -152,6 +149,9 @@ def _paddings(parameters: CryptographicParameters) -> Iterator[padding.Asymmetri
         raise UnsupportedCryptographicParameters(f"the Padding Method {method.title} is not one of RSA encryption")
     hashing = parameters.hashing_algorithm or H.SHA_1
     mask = parameters.mask_generator_hashing_algorithm
+    for each in (hashing, mask or hashing):
+        if each not in OAEP_HASHES:
+            raise UnsupportedCryptographicParameters(f"the Hashing Algorithm {each.title} is not served with OAEP")
     for each in (mask,) if mask is not None else dict.fromkeys((hashing, H.SHA_1)):
         yield padding.OAEP(
             mgf=padding.MGF1(hash_of(each)), algorithm=hash_of(hashing), label=parameters.p_source or None

@@ -123,7 +123,7 @@ def _hybrid(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 # Compressed Char2 is of curves over binary fields, of which none is served.
-_POINTS: dict[Compression, Point] = {
+COMPRESSIONS: dict[Compression, Point] = {
     Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED: _uncompressed,
     Compression.EC_PUBLIC_KEY_TYPE_X9_62_COMPRESSED_PRIME: _compressed,
     Compression.EC_PUBLIC_KEY_TYPE_X9_62_HYBRID: _hybrid,
@@ -134,9 +134,9 @@ def _point(key: PrivateKey | PublicKey, compression: Compression | None) -> Poin
     """How to write the point of a key. Raises KeyCompressionTypeNotSupported where it has none of that kind."""
     if compression in (None, Compression.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
         return _uncompressed
-    if not isinstance(key, ec.EllipticCurvePublicKey) or compression not in _POINTS:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or compression not in COMPRESSIONS:
         raise KeyCompressionTypeNotSupported("only public keys of prime curves are given compressed or hybrid")
-    return _POINTS[compression]
+    return COMPRESSIONS[compression]
 
 
 def is_compressed_so(material: Material, present: F, compression: Compression) -> bool:

@@ -64,7 +64,8 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
 
     Raises CannotBeRekeyed for other objects and for a key that has been replaced already, KeyValueNotPresent,
     ConflictingDates where an Offset and a date are given, IllegalOperation where an Offset has no Activation Date
-    to move from, InvalidField for a replacement of another kind. KMIP 1.4 §4.4; KMIP 2.1 §6.1.46.
+    to move from, InvalidField for a replacement of another kind.
+    KMIP 1.4 §4.4; KMIP 2.1 §6.1.46.
     """
     found = context.open(request.unique_identifier, Operation.RE_KEY)
     context.permit(Operation.CREATE)
