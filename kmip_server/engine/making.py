@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import hashlib
 
-from kmip_server.engine import attribute_rules, material, states
+from kmip_server.engine import attribute_rules, key_formats, material, states
 from kmip_server.engine.context import Context, Found
-from kmip_server.errors import ProtectionStorageUnavailable
+from kmip_server.errors import (
+    IllegalOperation,
+    InvalidAttributeValue,
+    KeyFormatTypeNotSupported,
+    KeyValueNotPresent,
+    ProtectionStorageUnavailable,
+)
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import Digest, Link, ProtectionStorageMasks, RNGParameters
 from kmip_server.protocol.enums import (
@@ -30,8 +36,10 @@ from kmip_server.protocol.objects import (
     ManagedObject,
     OpaqueObject,
     Template,
+    TransparentMaterial,
 )
 from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.versions import V2_0
 
 STORED_IN = ProtectionStorageMask.SOFTWARE
 """Values lie sealed in the database: what is protected by the HSM is the key above them."""
@@ -94,6 +102,7 @@ def implicitly_set(
     }
     if generated:
         values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: GENERATOR}
+    values[Tag.KEY_FORMAT_TYPE] = _key_format_type(managed_object, attributes)
     if states.has_state(object_type):
         values[Tag.STATE] = states.initial_state(attributes, now)
         # Of what came wrapped, the digest is there already where the server could look into it.
@@ -101,7 +110,32 @@ def implicitly_set(
         if Tag.FRESH not in attributes:
             values[Tag.FRESH] = True
         values |= _protection(attributes)
-    return attributes.with_values(values)
+    made = attributes.with_values(values)
+    other = _digest_in_default_format(context, managed_object, object_type, made)
+    return made if other is None else made.adding(Tag.DIGEST, other)
+
+
+def _key_format_type(managed_object: ManagedObject, attributes: AttributeSet) -> KeyFormatType | None:
+    """The Key Format Type attribute. Raises InvalidAttributeValue where another was asked for. KMIP 2.1 §4.26."""
+    present = key_formats.of(managed_object)
+    asked: KeyFormatType | None = attributes.one(Tag.KEY_FORMAT_TYPE)
+    if asked is not None and asked != present:
+        raise InvalidAttributeValue(f"the object is not in the Key Format Type {asked.title}")
+    return present
+
+
+def _digest_in_default_format(
+    context: Context, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet
+) -> Digest | None:
+    """The second Digest that 2.x wants of a key in another format than the default one. KMIP 2.1 §4.26."""
+    default = key_formats.default(object_type, attributes, context.version)
+    if context.version < V2_0 or default in (None, key_formats.of(managed_object)):
+        return None
+    try:
+        return digest(key_formats.formatted(managed_object, attributes, default))
+    except (KeyFormatTypeNotSupported, KeyValueNotPresent, IllegalOperation):
+        # It has no such form, or only its owner could tell.
+        return None
 
 
 def _protection(attributes: AttributeSet) -> dict[Tag, object]:
@@ -138,7 +172,7 @@ def linked(context: Context, found: Found, link_type: LinkType, other: Found) ->
 
 
 def raw_key_block(
-    key: bytes,
+    key: bytes | TransparentMaterial,
     algorithm: CryptographicAlgorithm,
     length: int,
     key_format_type: KeyFormatType = KeyFormatType.RAW,

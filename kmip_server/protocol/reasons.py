@@ -85,7 +85,14 @@ _REASONS: dict[type[e.KmipError], tuple[ResultReason, ResultReason]] = {
     e.InternalError: (_R.GENERAL_FAILURE, _R.GENERAL_FAILURE),
 }
 
-_CREATING = (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.IMPORT, Operation.RE_KEY)
+_CREATING = (
+    Operation.CREATE,
+    Operation.CREATE_KEY_PAIR,
+    Operation.REGISTER,
+    Operation.IMPORT,
+    Operation.RE_KEY,
+    Operation.RE_KEY_KEY_PAIR,
+)
 
 # Where an operation's own error table in 1.x says otherwise (KMIP 1.4 §11.2-11.36).
 _IN_OPERATION: dict[tuple[Operation, type[e.KmipError]], ResultReason] = {

@@ -65,7 +65,7 @@ from kmip_server.protocol.payloads.cryptographic import (
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequest
 from kmip_server.protocol.payloads.register import RegisterRequest
-from kmip_server.protocol.payloads.rekey import RekeyRequest
+from kmip_server.protocol.payloads.rekey import RekeyKeyPairRequest, RekeyRequest
 from kmip_server.protocol.payloads.transfer import ExportRequest, ImportRequest
 from kmip_server.protocol.spellings import TemplateAttribute
 from kmip_server.protocol.tags import Tag
@@ -247,6 +247,7 @@ ASKED: dict[Operation, Callable[[str], Any]] = {
     Op.REVOKE: lambda i: r.revoke(i),
     Op.DESTROY: lambda i: DestroyRequest(unique_identifier=i),
     Op.RE_KEY: lambda i: RekeyRequest(unique_identifier=i),
+    Op.RE_KEY_KEY_PAIR: lambda i: RekeyKeyPairRequest(private_key_unique_identifier=i),
     Op.ENCRYPT: lambda i: EncryptRequest(
         unique_identifier=i, cryptographic_parameters=CBC, data=bytes(16), iv_counter_nonce=bytes(16)
     ),
@@ -421,6 +422,24 @@ def rekeyed(made: Callable[[Client], str], **options: Any) -> Provoke:
     return lambda client: client.call(Op.RE_KEY, RekeyRequest(unique_identifier=made(client), **options))
 
 
+def pair_rekeyed(*attributes: Any, common: Any = None, **options: Any) -> Provoke:
+    """Re-key Key Pair of a pair with these attributes, asking for those of `common`."""
+
+    def provoke(client: Client) -> Any:
+        made = client.call(Op.CREATE_KEY_PAIR, r.create_key_pair(A.EC, 256, *attributes))
+        wanted = r.template(common) if common is not None else None
+        return client.call(
+            Op.RE_KEY_KEY_PAIR,
+            RekeyKeyPairRequest(
+                private_key_unique_identifier=made.private_key_unique_identifier,
+                common_template_attribute=wanted,
+                **options,
+            ),
+        )
+
+    return provoke
+
+
 def used(operation: Operation, made: Callable[[Client], str], **options: Any) -> Provoke:
     request = {
         Op.ENCRYPT: EncryptRequest,
@@ -495,6 +514,18 @@ PROVOKED: dict[tuple[str, str], Provoke] = {
         "An offset cannot be used to specify new Process Start, Protect Stop and/or Deactivation Date attribute"
         " values since no Activation Date has been specified for the existing key",
     ): rekeyed(lambda c: key(c, r.attribute(Tag.DEACTIVATION_DATE, 4_000_000_000)), offset=60),
+    ("Re-key Key Pair", "Object specified is not able to be re-keyed"): on(Op.RE_KEY_KEY_PAIR, key),
+    (
+        "Re-key Key Pair",
+        "Offset field is not permitted to be specified at the same time as any of the Activation Date or"
+        " Deactivation Date attributes",
+    ): pair_rekeyed(common=r.attribute(Tag.ACTIVATION_DATE, 5), offset=60),
+    ("Re-key Key Pair", NO_NAMESPACE): pair_rekeyed(common=NAMESPACE),
+    (
+        "Re-key Key Pair",
+        "An offset cannot be used to specify new Process Start, Protect Stop and/or Deactivation Date attribute"
+        " values since no Activation Date has been specified for the existing key",
+    ): pair_rekeyed(r.attribute(Tag.DEACTIVATION_DATE, 4_000_000_000), offset=60),
     ("Check", "Check cannot be performed on this object"): on(Op.CHECK, template),
     ("Check", "The client is not allowed to use the object according to the specified attributes"): on(
         Op.CHECK, lambda c: key(c, mask=M.DECRYPT)
@@ -668,6 +699,11 @@ NOT_HERE: list[tuple[str, str, str]] = [
     ),
     (
         "Re-key",
+        "Cryptographic error during re-key",
+        "a replacement has the algorithm and length of a key that was made",
+    ),
+    (
+        "Re-key Key Pair",
         "Cryptographic error during re-key",
         "a replacement has the algorithm and length of a key that was made",
     ),
