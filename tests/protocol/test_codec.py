@@ -98,6 +98,7 @@ def spelled(row: FieldRow, version: Version) -> st.SearchStrategy[Any]:
         "_Single": attributes(version),
         "_Names": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
         "_References": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
+        "_NamesOrReferences": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
         "_KeyValueSpelling": _key_value(version),
         "_ManagedObjectSpelling": st.sampled_from(_MANAGED).flatmap(lambda cls: instances(cls, version)),
     }
