@@ -486,3 +486,21 @@ def test_without_the_wrapping_key_nothing_is_unwrapped(engine: Engine) -> None:
     sent = export(engine, "plain", key_wrapping_specification=specification).managed_object
     request = importing("k1", managed_object=sent, key_wrap_type=KeyWrapType.NOT_WRAPPED)
     assert refusal(engine, Operation.IMPORT, request)[0] == R.PERMISSION_DENIED
+
+
+def test_an_object_that_comes_archived_is_archived(engine: Engine) -> None:
+    active, archived = attribute(Tag.ACTIVATION_DATE, 0), attribute(Tag.ARCHIVE_DATE, 1_000)
+    mask = attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, M.WRAP_KEY)
+    engine.call(Operation.IMPORT, importing("by", active, archived, mask))
+    engine.call(Operation.IMPORT, importing("k1"))
+    assert refusal(engine, Operation.EXPORT, ExportRequest(unique_identifier="by"))[0] == R.OBJECT_ARCHIVED
+    specification = KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=EncryptionKeyInformation(unique_identifier="by"),
+    )
+    request = ExportRequest(unique_identifier="k1", key_wrapping_specification=specification)
+    assert refusal(engine, Operation.EXPORT, request)[0] == R.OBJECT_ARCHIVED
+    assert refusal(engine, Operation.EXPORT, request, V2_1)[0] == R.WRAPPING_OBJECT_ARCHIVED
+    # It is replaced all the same: any existing object is.
+    engine.call(Operation.IMPORT, importing("by", replace_existing=True))
+    export(engine, "by")

@@ -685,7 +685,7 @@ for _title, _operation in served().items():
 
 # Why no client can provoke a row on this server. The second column is a condition, or its beginning.
 NOT_HERE: list[tuple[str, str, str]] = [
-    ("*", "Object is archived", "Archive is not served: nothing can be archived"),
+    ("*", "Object is archived", "only an Import makes an archived object here: tests/engine/test_transfer.py"),
     ("*", "Template object is archived", "Archive is not served: nothing can be archived"),
     (
         "*",
