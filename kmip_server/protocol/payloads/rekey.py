@@ -12,14 +12,32 @@ from kmip_server.protocol.spellings import (
     TemplateAttribute,
 )
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_1, V1_4, V2_0
+from kmip_server.protocol.ttlv import Item
+from kmip_server.protocol.versions import V1_1, V1_4, V2_0, Version
+
+
+class _AttributesOrTemplate:
+    """2.x: Attributes; and the Template-Attribute of 1.x, which PyKMIP sends in 2.0 too, empty or with dates."""
+
+    tags = TEMPLATE_ATTRIBUTE[2].tags | {Tag.TEMPLATE_ATTRIBUTE}
+
+    def decode(self, items: list[Item], version: Version) -> TemplateAttribute:
+        old = any(item[0] == Tag.TEMPLATE_ATTRIBUTE for item in items)
+        made: TemplateAttribute = TEMPLATE_ATTRIBUTE[1 if old else 2].decode(items, V1_4 if old else version)
+        return made
+
+    def encode(self, value: TemplateAttribute, version: Version) -> list[Item]:
+        return TEMPLATE_ATTRIBUTE[2].encode(value, version)
+
+
+_ASKED = {1: TEMPLATE_ATTRIBUTE[1], 2: _AttributesOrTemplate()}
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class RekeyRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     offset: Interval | None = field(Tag.OFFSET)
-    template_attribute: TemplateAttribute | None = field(Tag.TEMPLATE_ATTRIBUTE, spellings=TEMPLATE_ATTRIBUTE)
+    template_attribute: TemplateAttribute | None = field(Tag.TEMPLATE_ATTRIBUTE, spellings=_ASKED)
     protection_storage_masks: ProtectionStorageMasks | None = field(Tag.PROTECTION_STORAGE_MASKS, since=V2_0)
 
 
