@@ -1,9 +1,10 @@
 """The error family.
 
 Strategy: the engine raises what is wrong in words that a client can act upon, and nothing else. Which
-Result Status and Result Reason that becomes, for which version and operation, is a table in
-`protocol/reasons.py`; only the edge consults it. A message never repeats key material, and names
-nothing that the client may not know to exist.
+Result Status and Result Reason that becomes, for which version and operation, is a generated table,
+`protocol/reason_table.py`; only the edge consults it. What a new error means stands in
+`tools/reason_knowledge.py`. A message never repeats key material, and names nothing that the client
+may not know to exist.
 """
 
 from __future__ import annotations
@@ -134,6 +135,10 @@ class ConflictingDates(KmipError):
     """An Offset and an explicit date are given together."""
 
 
+class NoDateToMoveFrom(KmipError):
+    """An Offset is to move dates, and the object has no Activation Date to move them from."""
+
+
 # --- attributes ---------------------------------------------------------------------------------
 
 
@@ -155,6 +160,18 @@ class AttributeReadOnly(KmipError):
 
 class AttributeSingleValued(KmipError):
     """The attribute is there already and has one instance."""
+
+
+class MultiValuedAttribute(KmipError):
+    """The attribute has several instances, and the request does not say which one."""
+
+
+class InvalidDataType(KmipError):
+    """The value of the attribute is of a type that the operation cannot work with."""
+
+
+class NumericRange(KmipError):
+    """The value that would come out does not fit the type of the attribute."""
 
 
 class AttributeNotFound(KmipError):
@@ -188,12 +205,32 @@ class ApplicationNamespaceNotSupported(KmipError):
 # --- cryptography -------------------------------------------------------------------------------
 
 
+class NotQuantumSafe(KmipError):
+    """The object cannot be as safe as its Quantum Safe attribute demands."""
+
+
+class ProtectionStorageUnavailable(KmipError):
+    """No Protection Storage Mask that the client permits is served."""
+
+
+class PrivateProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """So for the private key of a pair."""
+
+
+class PublicProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """So for the public key of a pair."""
+
+
 class CryptographicFailure(KmipError):
     """The cryptographic operation failed: wrong tag, padding, length."""
 
 
 class BadCryptographicParameters(KmipError):
     """The parameters contradict each other or the key."""
+
+
+class InvalidTagLength(BadCryptographicParameters):
+    """The Tag Length is none that the mode has. A kind of its own, since the official test cases tell it apart."""
 
 
 class UnsupportedCryptographicParameters(KmipError):
@@ -222,6 +259,18 @@ class EncodingOptionError(KmipError):
 
 class WrappingObjectNotFound(KmipError):
     """No wrapping key of that identifier exists for this principal."""
+
+
+class WrappingObjectArchived(KmipError):
+    """The wrapping key is archived and must be recovered first."""
+
+
+class WrappingObjectDestroyed(KmipError):
+    """The wrapping key was destroyed."""
+
+
+class WrappingParametersNotFound(KmipError):
+    """The wrapping key has Cryptographic Parameters, and none of them are those that the request names."""
 
 
 class WrappingKeyUnusable(KmipError):
