@@ -135,10 +135,6 @@ class ConflictingDates(KmipError):
     """An Offset and an explicit date are given together."""
 
 
-class NoDateToMoveFrom(KmipError):
-    """An Offset is to move dates, and the object has no Activation Date to move them from."""
-
-
 # --- attributes ---------------------------------------------------------------------------------
 
 

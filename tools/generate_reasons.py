@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from reason_knowledge import BEFORE, IN_OPERATION, MEANINGS, OFFICIAL  # noqa: E402
+from reason_knowledge import BEFORE, FIRST_IN_OPERATION, MEANINGS, OFFICIAL, SECOND_IN_OPERATION  # noqa: E402
 
 from kmip_server.protocol.enums import Operation, ResultReason  # noqa: E402
 from kmip_server.protocol.versions import Version  # noqa: E402
@@ -90,8 +90,9 @@ def _chosen(tables: Listed, error: str, operation: Operation | None, version: Ve
     for case in OFFICIAL:
         if (case.error, case.operation) == (error, operation):
             return case.reason
-    if version.major == 1 and operation is not None and (operation, error) in IN_OPERATION:
-        return IN_OPERATION[operation, error]
+    in_operation = FIRST_IN_OPERATION if version.major == 1 else SECOND_IN_OPERATION
+    if operation is not None and (operation, error) in in_operation:
+        return in_operation[operation, error]
     possible = MEANINGS[error].first if version.major == 1 else MEANINGS[error].second
     told = frozenset() if operation is None else table_of(tables, operation, version)
     return next((each for each in possible if each in told), possible[0])

@@ -57,7 +57,6 @@ MEANINGS: dict[str, Meaning] = {
     "IllegalOperation": Meaning((R.ILLEGAL_OPERATION,), (R.INVALID_OBJECT_TYPE, R.ILLEGAL_OBJECT_TYPE)),
     "CannotBeRekeyed": Meaning((R.PERMISSION_DENIED,), (R.INVALID_OBJECT_TYPE,)),
     "ConflictingDates": both(R.INVALID_MESSAGE),
-    "NoDateToMoveFrom": Meaning((R.ILLEGAL_OPERATION,), (R.INVALID_FIELD,)),
     "IncompatibleCryptographicUsageMask": Meaning(
         (R.PERMISSION_DENIED,), (R.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,)
     ),
@@ -86,7 +85,10 @@ MEANINGS: dict[str, Meaning] = {
     "NonUniqueNameAttribute": Meaning((R.INVALID_FIELD,), (R.NON_UNIQUE_NAME_ATTRIBUTE,)),
     "ApplicationNamespaceNotSupported": both(R.APPLICATION_NAMESPACE_NOT_SUPPORTED),
     "NotQuantumSafe": both(R.GENERAL_FAILURE),
-    "ProtectionStorageUnavailable": Meaning((R.FEATURE_NOT_SUPPORTED,), (R.PROTECTION_STORAGE_UNAVAILABLE,)),
+    # For a pair there are two, and none for what both keys have in common.
+    "ProtectionStorageUnavailable": Meaning(
+        (R.FEATURE_NOT_SUPPORTED,), (R.PROTECTION_STORAGE_UNAVAILABLE, R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE)
+    ),
     "PrivateProtectionStorageUnavailable": Meaning(
         (R.FEATURE_NOT_SUPPORTED,), (R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE,)
     ),
@@ -142,7 +144,7 @@ _CREATING = (
 _USING = (Op.ENCRYPT, Op.DECRYPT, Op.SIGN, Op.SIGNATURE_VERIFY, Op.MAC, Op.MAC_VERIFY)
 
 # Where a 1.x table gives a fault in one operation another reason than elsewhere (KMIP 1.4 section 11).
-IN_OPERATION: dict[tuple[Operation, str], ResultReason] = {
+FIRST_IN_OPERATION: dict[tuple[Operation, str], ResultReason] = {
     # "Incorrect attribute value(s) specified".
     **{(each, "AttributeReadOnly"): R.INVALID_FIELD for each in _CREATING},
     **{(each, "UnsupportedAttribute"): R.INVALID_FIELD for each in _CREATING},
@@ -153,6 +155,9 @@ IN_OPERATION: dict[tuple[Operation, str], ResultReason] = {
     (Op.ADD_ATTRIBUTE, "NonUniqueNameAttribute"): R.ILLEGAL_OPERATION,
     (Op.MODIFY_ATTRIBUTE, "NonUniqueNameAttribute"): R.ILLEGAL_OPERATION,
     (Op.MODIFY_ATTRIBUTE, "AttributeNotFound"): R.INVALID_FIELD,
+    # "Object Type is not recognized", "does not match type of cryptographic object provided".
+    (Op.CREATE, "InvalidObjectType"): R.INVALID_FIELD,
+    (Op.REGISTER, "InvalidObjectType"): R.INVALID_FIELD,
     # "Object does not exist".
     (Op.GET, "ObjectDestroyed"): R.ITEM_NOT_FOUND,
     (Op.EXPORT, "ObjectDestroyed"): R.ITEM_NOT_FOUND,
@@ -164,6 +169,13 @@ IN_OPERATION: dict[tuple[Operation, str], ResultReason] = {
     (Op.DERIVE_KEY, "IncompatibleCryptographicUsageMask"): R.INVALID_FIELD,
     (Op.DERIVE_KEY, "WrongKeyLifecycleState"): R.INVALID_FIELD,
     (Op.DERIVE_KEY, "UsageLimitExceeded"): R.INVALID_FIELD,
+}
+
+# The same for 2.x: here it is not the object that is wrong.
+SECOND_IN_OPERATION: dict[tuple[Operation, str], ResultReason] = {
+    # An Offset without an Activation Date to move from.
+    (Op.RE_KEY, "IllegalOperation"): R.INVALID_FIELD,
+    (Op.RE_KEY_KEY_PAIR, "IllegalOperation"): R.INVALID_FIELD,
 }
 
 

@@ -11,7 +11,7 @@ from kmip_server.engine import attribute_rules, making
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.create import make_symmetric_key
 from kmip_server.engine.registry import operation
-from kmip_server.errors import CannotBeRekeyed, ConflictingDates, InvalidField, NoDateToMoveFrom
+from kmip_server.errors import CannotBeRekeyed, ConflictingDates, IllegalOperation, InvalidField
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.attribute_values import Link
 from kmip_server.protocol.enums import LinkType, ObjectType, Operation
@@ -45,7 +45,7 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
     """Make a replacement for a symmetric key, and put it into the ID Placeholder.
 
     Raises CannotBeRekeyed for other objects and for a key that has been replaced already, ConflictingDates
-    where an Offset and a date are given, NoDateToMoveFrom where an Offset has no Activation Date to move from.
+    where an Offset and a date are given, IllegalOperation where an Offset has no Activation Date to move from.
     KMIP 1.4 §4.4; KMIP 2.1 §6.1.42.
     """
     found = context.open(request.unique_identifier, Operation.RE_KEY)
@@ -88,7 +88,7 @@ def _moved(context: Context, inherited: AttributeSet, wanted: AttributeSet, offs
     before: int | None = inherited.one(Tag.ACTIVATION_DATE)
     if before is None:
         if any(tag in inherited for tag in _MOVED):
-            raise NoDateToMoveFrom("the key has no Activation Date for an Offset to move its dates from")
+            raise IllegalOperation("the key has no Activation Date for an Offset to move its dates from")
         return inherited.with_value(Tag.ACTIVATION_DATE, context.now + offset)
     activation = context.now + offset
     values: dict[Tag, object] = {Tag.ACTIVATION_DATE: activation}

@@ -46,7 +46,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.INVALID_MESSAGE,
             "MissingInitializationVector": _R.INVALID_MESSAGE,
             "MultiValuedAttribute": _R.INVALID_FIELD,
-            "NoDateToMoveFrom": _R.ILLEGAL_OPERATION,
             "NonUniqueNameAttribute": _R.INVALID_FIELD,
             "NotExtractable": _R.PERMISSION_DENIED,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -88,6 +87,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.CREATE_KEY_PAIR: {
@@ -111,6 +111,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.REGISTER: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.RE_CERTIFY: {
@@ -156,7 +157,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.INVALID_MESSAGE,
             "MissingInitializationVector": _R.INVALID_MESSAGE,
             "MultiValuedAttribute": _R.INVALID_FIELD,
-            "NoDateToMoveFrom": _R.ILLEGAL_OPERATION,
             "NonUniqueNameAttribute": _R.INVALID_FIELD,
             "NotExtractable": _R.PERMISSION_DENIED,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -198,6 +198,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.CREATE_KEY_PAIR: {
@@ -221,6 +222,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.REGISTER: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.RE_CERTIFY: {
@@ -270,7 +272,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.INVALID_MESSAGE,
             "MissingInitializationVector": _R.INVALID_MESSAGE,
             "MultiValuedAttribute": _R.INVALID_FIELD,
-            "NoDateToMoveFrom": _R.ILLEGAL_OPERATION,
             "NonUniqueNameAttribute": _R.INVALID_FIELD,
             "NotExtractable": _R.PERMISSION_DENIED,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -312,6 +313,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.CREATE_KEY_PAIR: {
@@ -361,6 +363,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.REGISTER: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.RE_CERTIFY: {
@@ -418,7 +421,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.INVALID_MESSAGE,
             "MissingInitializationVector": _R.INVALID_MESSAGE,
             "MultiValuedAttribute": _R.INVALID_FIELD,
-            "NoDateToMoveFrom": _R.ILLEGAL_OPERATION,
             "NonUniqueNameAttribute": _R.INVALID_FIELD,
             "NotExtractable": _R.PERMISSION_DENIED,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -460,6 +462,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.CREATE_KEY_PAIR: {
@@ -509,6 +512,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.REGISTER: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.RE_CERTIFY: {
@@ -566,7 +570,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.INVALID_MESSAGE,
             "MissingInitializationVector": _R.INVALID_MESSAGE,
             "MultiValuedAttribute": _R.INVALID_FIELD,
-            "NoDateToMoveFrom": _R.ILLEGAL_OPERATION,
             "NonUniqueNameAttribute": _R.INVALID_FIELD,
             "NotExtractable": _R.NOT_EXTRACTABLE,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -608,6 +611,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.CREATE_KEY_PAIR: {
@@ -665,6 +669,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.REGISTER: {
             "AttributeReadOnly": _R.INVALID_FIELD,
+            "InvalidObjectType": _R.INVALID_FIELD,
             "UnsupportedAttribute": _R.INVALID_FIELD,
         },
         _O.RE_CERTIFY: {
@@ -722,7 +727,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.MISSING_DATA,
             "MissingInitializationVector": _R.MISSING_INITIALIZATION_VECTOR,
             "MultiValuedAttribute": _R.MULTI_VALUED_ATTRIBUTE,
-            "NoDateToMoveFrom": _R.INVALID_FIELD,
             "NonUniqueNameAttribute": _R.NON_UNIQUE_NAME_ATTRIBUTE,
             "NotExtractable": _R.NOT_EXTRACTABLE,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -783,6 +787,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE_KEY_PAIR: {
             "BadCryptographicParameters": _R.INVALID_ATTRIBUTE_VALUE,
+            "ProtectionStorageUnavailable": _R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE,
             "UnsupportedCryptographicParameters": _R.INVALID_ATTRIBUTE_VALUE,
         },
         _O.CREATE_SPLIT_KEY: {
@@ -864,12 +869,15 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.RE_KEY: {
             "BadCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
+            "IllegalOperation": _R.INVALID_FIELD,
             "KeyFormatTypeNotSupported": _R.INVALID_OBJECT_TYPE,
             "UnsupportedCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
         },
         _O.RE_KEY_KEY_PAIR: {
             "BadCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
+            "IllegalOperation": _R.INVALID_FIELD,
             "KeyFormatTypeNotSupported": _R.INVALID_OBJECT_TYPE,
+            "ProtectionStorageUnavailable": _R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE,
             "UnsupportedCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
         },
         _O.RE_PROVISION: {
@@ -935,7 +943,6 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
             "MissingData": _R.MISSING_DATA,
             "MissingInitializationVector": _R.MISSING_INITIALIZATION_VECTOR,
             "MultiValuedAttribute": _R.MULTI_VALUED_ATTRIBUTE,
-            "NoDateToMoveFrom": _R.INVALID_FIELD,
             "NonUniqueNameAttribute": _R.NON_UNIQUE_NAME_ATTRIBUTE,
             "NotExtractable": _R.NOT_EXTRACTABLE,
             "NotQuantumSafe": _R.GENERAL_FAILURE,
@@ -998,6 +1005,7 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.CREATE_KEY_PAIR: {
             "BadCryptographicParameters": _R.INVALID_ATTRIBUTE_VALUE,
+            "ProtectionStorageUnavailable": _R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE,
             "UnsupportedCryptographicParameters": _R.INVALID_ATTRIBUTE_VALUE,
         },
         _O.CREATE_SPLIT_KEY: {
@@ -1084,12 +1092,15 @@ REASONS: dict[Version, dict[Operation | None, dict[str, ResultReason]]] = {
         },
         _O.RE_KEY: {
             "BadCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
+            "IllegalOperation": _R.INVALID_FIELD,
             "KeyFormatTypeNotSupported": _R.INVALID_OBJECT_TYPE,
             "UnsupportedCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
         },
         _O.RE_KEY_KEY_PAIR: {
             "BadCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
+            "IllegalOperation": _R.INVALID_FIELD,
             "KeyFormatTypeNotSupported": _R.INVALID_OBJECT_TYPE,
+            "ProtectionStorageUnavailable": _R.PRIVATE_PROTECTION_STORAGE_UNAVAILABLE,
             "UnsupportedCryptographicParameters": _R.CRYPTOGRAPHIC_FAILURE,
         },
         _O.RE_PROVISION: {

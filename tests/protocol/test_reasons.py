@@ -84,6 +84,11 @@ def test_no_version_says_what_it_does_not_know(version: Version) -> None:
         (e.Sensitive, Op.GET, V1_4, R.SENSITIVE),
         # The operations of 1.2 have their tables since 1.3.
         (e.IllegalOperation, Op.ENCRYPT, V1_2, R.PERMISSION_DENIED),
+        # An object type that cannot be made is a field in 1.x.
+        (e.InvalidObjectType, Op.CREATE, V1_4, R.INVALID_FIELD),
+        (e.InvalidObjectType, Op.CREATE, V2_1, R.INVALID_OBJECT_TYPE),
+        (e.IllegalOperation, Op.RE_KEY, V1_4, R.ILLEGAL_OPERATION),
+        (e.IllegalOperation, Op.RE_KEY, V2_1, R.INVALID_FIELD),
         # No operation, or none with a table.
         (e.UnknownTag, None, V2_1, R.UNKNOWN_TAG),
         (e.PermissionDenied, Op.PING, V2_1, R.PERMISSION_DENIED),
