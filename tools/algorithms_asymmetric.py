@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from kmip_server.crypto import asymmetric, conversion, formats, signatures, transparent
-from kmip_server.crypto.algorithms import RSA_DEFAULT, RSA_LENGTHS, RSA_MINIMUM
+from kmip_server.crypto.algorithms import PRIVATE_MAXIMUM, RSA_DEFAULT, RSA_LENGTHS, RSA_MINIMUM
 from kmip_server.crypto.hashing import BROKEN, HASHES
 from kmip_server.errors import KeyFormatTypeNotSupported
 from kmip_server.protocol.enums import CryptographicAlgorithm as A
@@ -115,7 +115,9 @@ def key_formats() -> list[str]:
             rows.append((form.title, *cells))
     return [
         "A key is registered in any of these, used in any, and given in any other that it has. As Opaque, as an",
-        "encrypted PKCS#8, and as a Transparent DH Key it is kept and fetched as it is.",
+        "encrypted PKCS#8, and as a Transparent DH Key it is kept and fetched as it is; so is a private key of RSA",
+        f"or DSA of more than {PRIVATE_MAXIMUM} bits, which is not looked into. Private keys are validated once, at",
+        "Register or Import.",
         "",
         *_table(("Key Format Type", *(name for name, _ in kinds)), rows),
         "",

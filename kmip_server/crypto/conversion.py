@@ -27,19 +27,28 @@ Material = bytes | TransparentMaterial
 
 
 def load(
-    material: Material, present: F, *, private: bool, algorithm: A | None = None, curve: C | None = None
+    material: Material,
+    present: F,
+    *,
+    private: bool,
+    algorithm: A | None = None,
+    curve: C | None = None,
+    validate: bool = False,
 ) -> PrivateKey | PublicKey:
     """The key that the material is. A Raw one is of the algorithm and curve given, the others say so themselves.
 
+    `validate`: it comes from a client just now; what has been kept was validated then.
     Raises InvalidField where it is no key, KeyFormatTypeNotSupported for one that is kept but not used here.
     """
     if isinstance(material, TransparentMaterial):
         if present not in (transparent.PRIVATE if private else transparent.PUBLIC):
             raise InvalidField(f"a {'private' if private else 'public'} key is not {present.title}")
-        return transparent.load(present, material)
+        return transparent.load(present, material, validate=validate)
     if present == F.RAW:
         return _load_raw(material, private, algorithm, curve)
-    return formats.load_private(material, present) if private else formats.load_public(material, present)
+    if private:
+        return formats.load_private(material, present, validate=validate)
+    return formats.load_public(material, present)
 
 
 def _load_raw(material: bytes, private: bool, algorithm: A | None, curve: C | None) -> PrivateKey | PublicKey:
@@ -62,7 +71,7 @@ def _load_raw(material: bytes, private: bool, algorithm: A | None, curve: C | No
 def describe(
     material: Material, present: F, *, private: bool, algorithm: A | None = None, curve: C | None = None
 ) -> KeyDescription | None:
-    """What the material says of the key: None where it says nothing, as an Opaque or an encrypted one.
+    """What the material says of the key, validated: None where it says nothing, as an Opaque or an encrypted one.
 
     Raises InvalidField where it is not what `present` says.
     """
@@ -71,9 +80,9 @@ def describe(
             raise InvalidField(f"a {'private' if private else 'public'} key is not {present.title}")
         return transparent.describe(present, material)
     if present in (F.PKCS_1, F.PKCS_8, F.X_509, F.ECPRIVATEKEY):
-        if private and formats.is_encrypted(material, present):
+        if private and (formats.is_too_large(material) or formats.is_encrypted(material, present)):
             return None
-        return formats.describe(load(material, present, private=private))
+        return formats.describe(load(material, present, private=private, validate=True))
     of_a_curve = algorithm in formats.EC_ALGORITHMS and curve in CURVES
     if present == F.RAW and (of_a_curve or formats.edwards_of(algorithm, curve) is not None):
         return formats.describe(load(material, present, private=private, algorithm=algorithm, curve=curve))

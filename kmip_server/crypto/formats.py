@@ -1,7 +1,9 @@
 """Key formats: what a key's bytes say of it, and the same key in other forms.
 
 Strategy: every DER that a client sends is hostile: whatever the parser makes of it, what leaves here is a value
-or InvalidField. KMIP 1.4 section 9.1.3.2.3 names the formats.
+or InvalidField. A private key is validated when it comes (`validate`), once, and not again with every use: to test
+the primes of an RSA key takes some thirty times as long as to sign with it. One with numbers larger than
+`PRIVATE_MAXIMUM` is kept without being looked into. KMIP 1.4 section 9.1.3.2.3 names the formats.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
 
+from kmip_server.crypto.algorithms import PRIVATE_MAXIMUM
 from kmip_server.errors import InvalidField, KeyFormatTypeNotSupported
 from kmip_server.protocol.enums import CryptographicAlgorithm as A
 from kmip_server.protocol.enums import DigitalSignatureAlgorithm as D
@@ -141,14 +144,22 @@ _PUBLIC_FORMATS: dict[F, type[Any] | tuple[type[Any], ...]] = {
 }
 
 
-def load_private(key: bytes, key_format_type: F) -> PrivateKey:
-    """A private key of PKCS#1, PKCS#8 or ECPrivateKey. Raises InvalidField, KeyFormatTypeNotSupported."""
+def load_private(key: bytes, key_format_type: F, *, validate: bool = False) -> PrivateKey:
+    """A private key of PKCS#1, PKCS#8 or ECPrivateKey. `validate` for one that nobody here has validated yet.
+
+    Raises InvalidField, and KeyFormatTypeNotSupported for one that is kept but not used here.
+    """
     expected = _PRIVATE_FORMATS.get(key_format_type)
     if expected is None:
         raise KeyFormatTypeNotSupported(f"a private key cannot be used as {key_format_type.title}")
     if is_encrypted(key, key_format_type):
         raise KeyFormatTypeNotSupported("the private key is encrypted by its owner, and stays as it is")
-    loaded = _parsed(lambda: s.load_der_private_key(key, password=None), key_format_type)
+    if is_too_large(key):
+        raise KeyFormatTypeNotSupported(f"private keys of more than {PRIVATE_MAXIMUM} bits are kept, not used here")
+    loaded = _parsed(
+        lambda: s.load_der_private_key(key, password=None, unsafe_skip_rsa_key_validation=not validate),
+        key_format_type,
+    )
     if not isinstance(loaded, expected):
         raise InvalidField(f"the Key Material is not a private key in {key_format_type.title}")
     private: PrivateKey = loaded
@@ -169,16 +180,39 @@ def load_public(key: bytes, key_format_type: F) -> PublicKey:
 
 def is_encrypted(key: bytes, key_format_type: F) -> bool:
     """Whether a private key is an EncryptedPrivateKeyInfo (RFC 5958 section 3), which PKCS#8 names as well."""
-    if key_format_type != F.PKCS_8:
+    if key_format_type != F.PKCS_8 or is_too_large(key):
         return False
     try:
-        s.load_der_private_key(key, password=None)
+        s.load_der_private_key(key, password=None, unsafe_skip_rsa_key_validation=True)
     except TypeError:
         # What the library says where a password would be needed.
         return True
     except (ValueError, UnsupportedAlgorithm, OverflowError):
         return False
     return False
+
+
+def is_too_large(key: bytes) -> bool:
+    """Whether a private key in DER holds a number that would take too long to compute with.
+
+    To read a key of DSA is to compute its public half: so this is asked before the library is. It walks the DER
+    from one header to the next, into what may hold an INTEGER. Bytes that are none, as the secret of a curve, may look
+    like one; what they pretend ends with the key, and those keys are far shorter than the bound.
+    """
+    at = 0
+    while at + 2 <= len(key):
+        tag, size = key[at], key[at + 1]
+        at += 2
+        if size & 0x80:
+            at, size = at + (size & 0x7F), int.from_bytes(key[at : at + (size & 0x7F)], "big")
+        if tag == _INTEGER and int.from_bytes(key[at : at + size], "big").bit_length() > PRIVATE_MAXIMUM:
+            return True
+        if tag not in (_SEQUENCE, _OCTET_STRING):
+            at += size
+    return False
+
+
+_INTEGER, _OCTET_STRING, _SEQUENCE = 0x02, 0x04, 0x30
 
 
 def _parsed(parse: Callable[[], Any], key_format_type: F) -> Any:

@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from kmip_server.crypto import formats
+from kmip_server.crypto.algorithms import PRIVATE_MAXIMUM
 from kmip_server.crypto.formats import CURVES, EDWARDS, KeyDescription, PrivateKey, PublicKey
 from kmip_server.errors import InvalidField, KeyFormatTypeNotSupported
 from kmip_server.protocol.enums import CryptographicAlgorithm as A
@@ -52,8 +53,8 @@ _ALGORITHMS: dict[F, A] = {
 }
 # Where an RSA key comes without its Public Exponent: the one that nearly all keys have, then the others in use.
 _PUBLIC_EXPONENTS = (65537, 3, 17, 5, 37, 257)
-_MAX_BITS = 16384
-"""Of any number: with larger ones a client could keep a processor busy. The library stops here too."""
+_PUBLIC_MAXIMUM = 16384
+"""Bits of any number of a public key: the library stops here too."""
 
 
 Point = Callable[[ec.EllipticCurvePublicKey], bytes]
@@ -62,26 +63,30 @@ Point = Callable[[ec.EllipticCurvePublicKey], bytes]
 # --- reading ------------------------------------------------------------------------------------
 
 
-def load(key_format_type: F, material: TransparentMaterial) -> PrivateKey | PublicKey:
-    """The key that the numbers are.
+def load(key_format_type: F, material: TransparentMaterial, *, validate: bool = False) -> PrivateKey | PublicKey:
+    """The key that the numbers are. `validate` for one that nobody here has validated yet.
 
     Raises InvalidField where they are none, KeyFormatTypeNotSupported for keys that are kept but not used: of
-    Diffie-Hellman, and of curves that are not served.
+    Diffie-Hellman, of curves that are not served, and of numbers too large to compute with.
     """
     numbers = transparent_numbers(key_format_type, material, LATEST)
     load_numbers = _LOAD.get(type(numbers))
-    if load_numbers is None or _largest(numbers) > _MAX_BITS:
+    if load_numbers is None or _is_too_large(numbers):
         raise KeyFormatTypeNotSupported(f"this {key_format_type.title} is kept as it is and not used here")
     try:
+        if isinstance(numbers, TransparentRSAPrivateKey):
+            return _rsa_private(numbers, validate)
         return load_numbers(numbers)
     except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError) as error:
         raise InvalidField(f"the numbers are not a {key_format_type.title}") from error
 
 
-def _largest(numbers: Any) -> int:
-    """The bits of the largest number."""
+def _is_too_large(numbers: Any) -> bool:
+    """Whether a client could keep a processor busy with a number of these."""
+    secret = isinstance(numbers, (TransparentRSAPrivateKey, TransparentDSAPrivateKey, TransparentECPrivateKey))
     values = (getattr(numbers, field.name) for field in dataclasses.fields(numbers))
-    return max(value.bit_length() for value in values if isinstance(value, int))
+    largest = max((value.bit_length() for value in values if isinstance(value, int)), default=0)
+    return largest > (PRIVATE_MAXIMUM if secret else _PUBLIC_MAXIMUM)
 
 
 def describe(key_format_type: F, material: TransparentMaterial) -> KeyDescription:
@@ -90,6 +95,8 @@ def describe(key_format_type: F, material: TransparentMaterial) -> KeyDescriptio
     if isinstance(numbers, (TransparentRSAPrivateKey, TransparentRSAPublicKey)):
         if isinstance(numbers, TransparentRSAPrivateKey):
             _require_enough(numbers)
+            if not _is_too_large(numbers):
+                load(key_format_type, material, validate=True)
         return KeyDescription(algorithm=A.RSA, length=_bits(numbers.modulus))
     if isinstance(numbers, (TransparentDHPrivateKey, TransparentDHPublicKey)):
         qlength = numbers.q.bit_length() if numbers.q is not None else None
@@ -122,7 +129,7 @@ def _require_enough(numbers: TransparentRSAPrivateKey) -> None:
         )
 
 
-def _rsa_private(numbers: TransparentRSAPrivateKey) -> rsa.RSAPrivateKey:
+def _rsa_private(numbers: TransparentRSAPrivateKey, validate: bool = False) -> rsa.RSAPrivateKey:
     """Whichever numbers there are, the others are computed from them."""
     _require_enough(numbers)
     n = numbers.modulus
@@ -132,7 +139,7 @@ def _rsa_private(numbers: TransparentRSAPrivateKey) -> rsa.RSAPrivateKey:
     p, q = numbers.p, numbers.q
     if p is None or q is None:
         if numbers.private_exponent is not None:
-            p, q = rsa.rsa_recover_prime_factors(n, e, numbers.private_exponent)
+            p, q = _primes(n, e, numbers.private_exponent)
         else:
             assert numbers.prime_exponent_p is not None
             p = _prime_of_exponent(n, e, numbers.prime_exponent_p)
@@ -144,7 +151,7 @@ def _rsa_private(numbers: TransparentRSAPrivateKey) -> rsa.RSAPrivateKey:
         d = pow(e, -1, math.lcm(p - 1, q - 1))
     public = rsa.RSAPublicNumbers(e, n)
     private = rsa.RSAPrivateNumbers(p, q, d, pow(e, -1, p - 1), pow(e, -1, q - 1), pow(q, -1, p), public)
-    return private.private_key()
+    return private.private_key(unsafe_skip_rsa_key_validation=not validate)
 
 
 def _public_exponent(numbers: TransparentRSAPrivateKey) -> int:
@@ -152,20 +159,48 @@ def _public_exponent(numbers: TransparentRSAPrivateKey) -> int:
 
     P and Q alone fit every exponent; then it is 65537, which everybody takes.
     """
-    d, n = numbers.private_exponent, numbers.modulus
-    if d is not None:
-        for e in _PUBLIC_EXPONENTS:
-            if pow(pow(2, d, n), e, n) == 2:
-                return e
-        if numbers.p is not None and numbers.q is not None:
-            return pow(d, -1, math.lcm(numbers.p - 1, numbers.q - 1))
-        raise ValueError("the Public Exponent is missing")
-    return _PUBLIC_EXPONENTS[0]
+    d = numbers.private_exponent
+    if d is None:
+        return _PUBLIC_EXPONENTS[0]
+    if numbers.p is not None and numbers.q is not None:
+        return pow(d, -1, math.lcm(numbers.p - 1, numbers.q - 1))
+    for e in _PUBLIC_EXPONENTS:
+        try:
+            _primes(numbers.modulus, e, d)
+        except ValueError:
+            continue
+        return e
+    raise ValueError("the Public Exponent is missing")
+
+
+def _primes(n: int, e: int, d: int) -> tuple[int, int]:
+    """P and Q of a Modulus, from both exponents, without a power: in milliseconds, whatever the numbers are.
+
+    e * d - 1 is a multiple of lcm(P - 1, Q - 1), which is (P - 1) * (Q - 1) divided by their greatest common
+    divisor. That divisor is small, so it is tried; then the factor of the multiple is what n, nearly as large as
+    (P - 1) * (Q - 1), says; and from this product P and Q follow. Raises ValueError where none fits.
+    """
+    multiple = e * d - 1
+    if e < 2 or not 0 < d < n or multiple.bit_length() > n.bit_length() * 3 // 2:
+        raise ValueError("no exponents of this Modulus")
+    for divisor in range(1, _MOST_COMMON_DIVISOR):
+        whole = multiple * divisor
+        factor = whole // n + 1
+        if whole % factor == 0:
+            total = n - whole // factor + 1
+            square = total * total - 4 * n
+            if square >= 0 and (root := math.isqrt(square)) ** 2 == square:
+                return (total + root) // 2, (total - root) // 2
+    raise ValueError("the exponents are of no factors of the Modulus")
+
+
+_MOST_COMMON_DIVISOR = 8192
+"""Of P - 1 and Q - 1. For one key in ten thousand it is larger; such a key is given with P and Q."""
 
 
 def _prime_of_exponent(n: int, e: int, exponent: int) -> int:
     """The prime P of `n` with this CRT exponent: e * exponent is 1 modulo P - 1, so a^(e * exponent) is a there."""
-    for a in (2, 3, 5, 7):
+    for a in (2, 3):
         p = math.gcd(pow(a, e * exponent, n) - a, n)
         if 1 < p < n:
             return p
