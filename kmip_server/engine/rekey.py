@@ -20,7 +20,7 @@ from kmip_server.errors import (
     KeyValueNotPresent,
 )
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.attribute_values import CryptographicDomainParameters, Link
+from kmip_server.protocol.attribute_values import LATEST_DATE, CryptographicDomainParameters, Link
 from kmip_server.protocol.enums import CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType, Operation
 from kmip_server.protocol.payloads.rekey import (
     RekeyKeyPairRequest,
@@ -65,7 +65,7 @@ def rekey(context: Context, request: RekeyRequest) -> RekeyResponse:
 
     Raises CannotBeRekeyed for other objects and for a key that has been replaced already, KeyValueNotPresent,
     ConflictingDates where an Offset and a date are given, IllegalOperation where an Offset has no Activation Date
-    to move from, InvalidField for a replacement of another kind.
+    to move from, InvalidField for a replacement of another kind and for an Offset into no date.
     KMIP 1.4 §4.4; KMIP 2.1 §6.1.46.
     """
     found = context.open(request.unique_identifier, Operation.RE_KEY)
@@ -204,10 +204,17 @@ def _moved(context: Context, inherited: AttributeSet, wanted: AttributeSet, offs
     if before is None:
         if any(tag in inherited for tag in _MOVED):
             raise IllegalOperation("the key has no Activation Date for an Offset to move its dates from")
-        return inherited.with_value(Tag.ACTIVATION_DATE, context.now + offset)
-    activation = context.now + offset
+        return inherited.with_value(Tag.ACTIVATION_DATE, _date(context.now + offset))
+    activation = _date(context.now + offset)
     values: dict[Tag, object] = {Tag.ACTIVATION_DATE: activation}
     for tag in _MOVED:
         if tag in inherited:
-            values[tag] = inherited.one(tag) + activation - before
+            values[tag] = _date(inherited.one(tag) + activation - before)
     return inherited.with_values(values)
+
+
+def _date(seconds: int) -> int:
+    """A date that was computed. Raises InvalidField where a Date-Time does not hold it, or it is before 1970."""
+    if not 0 <= seconds <= LATEST_DATE:
+        raise InvalidField("the Offset moves a date out of what a Date-Time holds")
+    return seconds
