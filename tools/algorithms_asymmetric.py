@@ -116,8 +116,8 @@ def key_formats() -> list[str]:
     return [
         "A key is registered in any of these, used in any, and given in any other that it has. As Opaque, as an",
         "encrypted PKCS#8, and as a Transparent DH Key it is kept and fetched as it is; so is a private key of RSA",
-        f"or DSA of more than {PRIVATE_MAXIMUM} bits, which is not looked into. Private keys are validated once, at",
-        "Register or Import.",
+        f"or DSA of more than {PRIVATE_MAXIMUM} bits, which is not looked into. Private keys are validated once,",
+        "at Register or Import.",
         "",
         *_table(("Key Format Type", *(name for name, _ in kinds)), rows),
         "",

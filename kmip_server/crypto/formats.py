@@ -196,8 +196,8 @@ def is_too_large(key: bytes) -> bool:
     """Whether a private key in DER holds a number that would take too long to compute with.
 
     To read a key of DSA is to compute its public half: so this is asked before the library is. It walks the DER
-    from one header to the next, into what may hold an INTEGER. Bytes that are none, as the secret of a curve, may look
-    like one; what they pretend ends with the key, and those keys are far shorter than the bound.
+    from one header to the next, into what may hold an INTEGER. Bytes that are none, as the secret of a curve, may
+    look like one; what they pretend ends with the key, and those keys are far shorter than the bound.
     """
     at = 0
     while at + 2 <= len(key):
@@ -362,7 +362,8 @@ def _alternative_names(certificate: x509.Certificate, kind: Any) -> tuple[tuple[
     """The alternative names as text, and the extension's DER."""
     try:
         extension = certificate.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.UnsupportedGeneralNameType):
+        # A name of a kind that the library does not read, as ediPartyName, hides those beside it.
         return (), ()
     names = tuple(str(name.value) for name in extension.value)
     return names, (extension.value.public_bytes(),)

@@ -13,6 +13,7 @@ from kmip_server.engine import key_formats, material, unwrapping, wrapping
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
+    KeyValueNotPresent,
     NotExtractable,
     Sensitive,
 )
@@ -63,6 +64,8 @@ def delivered(context: Context, found: Found, request: Wishes) -> ManagedObject 
     """
     if found.attributes.one(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable")
+    if found.attributes.one(Tag.KEY_VALUE_PRESENT) is False:
+        raise KeyValueNotPresent("the object was registered without its Key Value")
     sensitive = bool(found.attributes.one(Tag.SENSITIVE))
     opened = found.opened()
     as_kept = material.as_kept(found.object_type, opened)
