@@ -23,6 +23,7 @@ from kmip_server.errors import (
     NonUniqueNameAttribute,
     NotQuantumSafe,
     ObjectNotFound,
+    ServerLimitExceeded,
     TooManyInstances,
     UnsupportedAttribute,
     WrongKeyLifecycleState,
@@ -37,12 +38,15 @@ from kmip_server.protocol.attribute_values import (
 )
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
-from kmip_server.protocol.objects import Template
-from kmip_server.protocol.spellings import TemplateAttribute
+from kmip_server.protocol.spellings import TemplateAttribute, to_storage
 from kmip_server.protocol.tags import Tag
 
 MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
+MAX_INDEX = 1 << 20
+"""Attribute Indices that clients give are below: the server has to count on from there."""
+MAX_TEMPLATES = 16
+"""How many Templates one request item may name."""
 
 _LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
@@ -65,8 +69,11 @@ def requested(context: Context, object_type: ObjectType, *templates: TemplateAtt
     """The attributes a client asks for in one or more Template-Attributes, checked; later ones prevail.
 
     Attributes of the Templates named come first, so that what stands in the request overrides them
-    (KMIP 1.4 §2.1.8). Raises what `settable` raises, and ObjectNotFound for a Template that is not there.
+    (KMIP 1.4 §2.1.8). Raises what `collected` raises, ObjectNotFound for a Template that is not there, and
+    ServerLimitExceeded for too many.
     """
+    if sum(len(template.names) for template in templates if template is not None) > MAX_TEMPLATES:
+        raise ServerLimitExceeded(f"more than {MAX_TEMPLATES} Templates are named")
     merged = AttributeSet()
     for template in templates:
         if template is not None:
@@ -81,6 +88,7 @@ def collected(
 ) -> AttributeSet:
     """A checked set of what a client gives for a new object.
 
+    Raises what `settable`, `check_instances` and `check_bounds` raise, and AttributeSingleValued.
     `imported`: the object brings what the server would set, and keeps what it has (KMIP 1.4 §4.41).
     """
     gathered: list[Attribute] = []
@@ -89,11 +97,16 @@ def collected(
         row = settable(context, attribute, object_type, imported=imported)
         if row is not None and not row.multiple and attribute.key in seen:
             raise AttributeSingleValued(f"{row.name} can be given once only")
+        if attribute.index is not None and not 0 <= attribute.index < MAX_INDEX:
+            raise InvalidAttributeValue(
+                f"the Attribute Index of {attribute.key.title} is from 0 to {MAX_INDEX - 1}"
+            )
         seen.add(attribute.key)
         gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
+    check_bounds(context, made)
     return made
 
 
@@ -113,9 +126,10 @@ def _inherited(context: Context, name: Name, object_type: ObjectType) -> Attribu
     )
     for stored in context.candidates(query):
         if stored.object_type == ObjectType.TEMPLATE and name in stored.attributes.all(Tag.NAME):
-            template = context.open(stored.unique_identifier, Operation.GET).material()
-            assert isinstance(template, Template)
-            return AttributeSet(a for a in template.attributes if _applies(context, a.key, object_type))
+            template = context.template(context.open(stored.unique_identifier, Operation.GET))
+            applying = (a for a in template.attributes if _applies(context, a.key, object_type))
+            # A Template that was registered by an earlier release may hold a count of the client's own.
+            return AttributeSet(a._replace(value=completed(context, a.value)) for a in applying)
     raise ObjectNotFound(f"no Template has the Name {name.name_value!r}")
 
 
@@ -198,6 +212,19 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
         raise NonUniqueNameAttribute("the object has this Name already")
 
 
+def check_bounds(context: Context, attributes: AttributeSet) -> None:
+    """Raise ServerLimitExceeded for more attributes, or longer ones, than an object may have in all.
+
+    Every read of the object, and every Locate that passes it, has all of them to carry.
+    """
+    if sum(1 for _ in attributes) > context.policy.max_attributes:
+        raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
+    if len(to_storage(attributes)) > context.policy.max_attribute_bytes:
+        raise ServerLimitExceeded(
+            f"the attributes of an object are at most {context.policy.max_attribute_bytes} bytes"
+        )
+
+
 # --- several attributes -------------------------------------------------------------------------
 
 
@@ -242,12 +269,14 @@ def _require_unused(found: Found, key: AttributeKey) -> None:
 def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
     """The object with attributes that a client has changed.
 
-    Raises what `check_instances`, `check_dates` and `check_quantum_safe` raise, and NonUniqueNameAttribute.
+    Raises what `check_instances`, `check_bounds`, `check_dates` and `check_quantum_safe` raise, and
+    NonUniqueNameAttribute.
     """
     for key in {attribute.key for attribute in attributes}:
         instances = attributes.instances(key)
         if instances != found.attributes.instances(key):
             check_instances(key, instances)
+    check_bounds(context, attributes)
     check_dates(attributes)
     check_quantum_safe(attributes)
     return context.save(found, _with_history(attributes))

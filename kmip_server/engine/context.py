@@ -34,11 +34,12 @@ from kmip_server.errors import (
     ObjectDestroyed,
     ObjectNotFound,
     PermissionDenied,
+    ServerLimitExceeded,
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, State, UniqueIdentifierEnumeration
-from kmip_server.protocol.objects import ManagedObject
+from kmip_server.protocol.objects import ManagedObject, Template
 from kmip_server.protocol.schema import NthData, ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
@@ -58,6 +59,12 @@ class Policy:
     """"owner", "domain" or "off"."""
     max_locate_items: int = 100_000
     """More matches than this are refused, never cut short."""
+    max_examined: int = 200_000
+    """Objects that the Locates of one message may look at, in all."""
+    max_attributes: int = 2_000
+    """Of one object."""
+    max_attribute_bytes: int = 1 << 20
+    """Of all attributes of one object, encoded."""
     served: tuple[Version, ...] = ()
 
 
@@ -155,6 +162,8 @@ class Context:
         self._authorizer = authorizer
         self._work = _Work()
         self._audit: list[AuditEntry] = []
+        self._examined = 0
+        self._templates: dict[tuple[str, int], Template] = {}
         self.decided_rule = ""
         """The rule that decided last, for the record."""
         self.keeps_answers = False
@@ -261,8 +270,31 @@ class Context:
             raise ObjectNotFound(NO_SUCH_OBJECT)
         raise PermissionDenied(decision.reason)
 
+    def template(self, found: Found) -> Template:
+        """A Template that has been opened: each is unsealed once, however many items name it."""
+        sealed = found.stored.sealed
+        key = (found.unique_identifier, sealed.generation if sealed is not None else 0)
+        if key not in self._templates:
+            opened = found.material()
+            assert isinstance(opened, Template)
+            self._templates[key] = opened
+        return self._templates[key]
+
     def candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
-        """What the store finds for a Locate, with this batch's own changes in place; newest first."""
+        """What the store finds for a Locate, with this batch's own changes in place; newest first.
+
+        Raises ServerLimitExceeded once the message has looked at more objects than one may.
+        """
+        for stored in self._candidates(query):
+            self._examined += 1
+            if self._examined > self.policy.max_examined:
+                raise ServerLimitExceeded(
+                    f"more than {self.policy.max_examined} objects would have to be looked at; name more"
+                    " attributes, above all a Name, or send fewer in one message"
+                )
+            yield stored
+
+    def _candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
         owners = self._authorizer.visible_owners(self.principal, Operation.LOCATE)
         if owners == ():
             return

@@ -51,6 +51,7 @@ def import_object(context: Context, request: ImportRequest) -> ImportResponse:
     managed_object, supplied = _with_those_inside(context, managed_object, object_type, supplied)
     supplied = _checked(supplied, unique_identifier, managed_object, object_type)
     managed_object, attributes = described(context, managed_object, object_type, supplied)
+    attribute_rules.check_bounds(context, attributes)
     attribute_rules.check_dates(attributes)
     implicit = making.implicitly_set(context, managed_object, object_type, attributes, generated=False)
     made = context.make(

@@ -62,8 +62,10 @@ def make(
 ) -> Found:
     """Save a new object with what the client asked for and what the server adds.
 
-    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order.
+    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order, and
+    what `attribute_rules.check_bounds` raises.
     """
+    attribute_rules.check_bounds(context, attributes)
     attribute_rules.check_dates(attributes)
     attribute_rules.check_quantum_safe(attributes)
     return context.make(

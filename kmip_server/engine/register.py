@@ -128,8 +128,9 @@ def described(
 ) -> tuple[ManagedObject, AttributeSet]:
     """The object as it is kept, and its attributes with what can be read off it."""
     if isinstance(managed_object, Template):
-        attribute_rules.collected(context, managed_object.attributes, ObjectType.TEMPLATE)
-        return managed_object, attributes
+        # Kept as checked and completed: the count of Usage Limits is the server's.
+        inside = attribute_rules.collected(context, managed_object.attributes, ObjectType.TEMPLATE)
+        return replace(managed_object, attributes=tuple(inside)), attributes
     if isinstance(managed_object, Certificate):
         return managed_object, _with_mask(_certificate(managed_object, attributes))
     if isinstance(managed_object, OpaqueObject):
