@@ -38,6 +38,7 @@ from kmip_server.protocol.attribute_values import (
 )
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
+from kmip_server.protocol.objects import Template
 from kmip_server.protocol.spellings import TemplateAttribute, to_storage
 from kmip_server.protocol.tags import Tag
 
@@ -88,7 +89,7 @@ def collected(
 ) -> AttributeSet:
     """A checked set of what a client gives for a new object.
 
-    Raises what `settable`, `check_instances` and `check_bounds` raise, and AttributeSingleValued.
+    Raises what `settable`, `check_instances` and `check_count` raise, and AttributeSingleValued.
     `imported`: the object brings what the server would set, and keeps what it has (KMIP 1.4 §4.41).
     """
     gathered: list[Attribute] = []
@@ -106,7 +107,7 @@ def collected(
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
-    check_bounds(context, made)
+    check_count(context, made)
     return made
 
 
@@ -126,11 +127,22 @@ def _inherited(context: Context, name: Name, object_type: ObjectType) -> Attribu
     )
     for stored in context.candidates(query):
         if stored.object_type == ObjectType.TEMPLATE and name in stored.attributes.all(Tag.NAME):
-            template = context.template(context.open(stored.unique_identifier, Operation.GET))
+            template = _template(context, context.open(stored.unique_identifier, Operation.GET))
             applying = (a for a in template.attributes if _applies(context, a.key, object_type))
             # A Template that was registered by an earlier release may hold a count of the client's own.
             return AttributeSet(a._replace(value=completed(context, a.value)) for a in applying)
     raise ObjectNotFound(f"no Template has the Name {name.name_value!r}")
+
+
+def _template(context: Context, found: Found) -> Template:
+    """The Template: each is unsealed once, however many items of a message name it."""
+    sealed = found.stored.sealed
+    key = (found.unique_identifier, sealed.generation if sealed is not None else 0)
+    if key not in context.templates:
+        template = found.material()
+        assert isinstance(template, Template)
+        context.templates[key] = template
+    return context.templates[key]
 
 
 def _applies(context: Context, key: AttributeKey, object_type: ObjectType) -> bool:
@@ -217,12 +229,17 @@ def check_bounds(context: Context, attributes: AttributeSet) -> None:
 
     Every read of the object, and every Locate that passes it, has all of them to carry.
     """
-    if sum(1 for _ in attributes) > context.policy.max_attributes:
-        raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
+    check_count(context, attributes)
     if len(to_storage(attributes)) > context.policy.max_attribute_bytes:
         raise ServerLimitExceeded(
             f"the attributes of an object are at most {context.policy.max_attribute_bytes} bytes"
         )
+
+
+def check_count(context: Context, attributes: AttributeSet) -> None:
+    """Raise ServerLimitExceeded for more attributes than an object, or a Template for others, may have."""
+    if sum(1 for _ in attributes) > context.policy.max_attributes:
+        raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
 
 
 # --- several attributes -------------------------------------------------------------------------

@@ -163,7 +163,8 @@ class Context:
         self._work = _Work()
         self._audit: list[AuditEntry] = []
         self._examined = 0
-        self._templates: dict[tuple[str, int], Template] = {}
+        self.templates: dict[tuple[str, int], Template] = {}
+        """Those that have been unsealed, by identifier and generation."""
         self.decided_rule = ""
         """The rule that decided last, for the record."""
         self.keeps_answers = False
@@ -269,16 +270,6 @@ class Context:
         if not decision.visible:
             raise ObjectNotFound(NO_SUCH_OBJECT)
         raise PermissionDenied(decision.reason)
-
-    def template(self, found: Found) -> Template:
-        """A Template that has been opened: each is unsealed once, however many items name it."""
-        sealed = found.stored.sealed
-        key = (found.unique_identifier, sealed.generation if sealed is not None else 0)
-        if key not in self._templates:
-            opened = found.material()
-            assert isinstance(opened, Template)
-            self._templates[key] = opened
-        return self._templates[key]
 
     def candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
         """What the store finds for a Locate, with this batch's own changes in place; newest first.

@@ -59,8 +59,9 @@ class Wishes(Protocol):
 def delivered(context: Context, found: Found, request: Wishes) -> ManagedObject | EncodedObject:
     """An object that has been opened, as it leaves.
 
-    Raises NotExtractable, Sensitive, KeyFormatTypeNotSupported, KeyCompressionTypeNotSupported, what
-    `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped, and what `wrapping.wrapped` raises.
+    Raises NotExtractable, KeyValueNotPresent, Sensitive, KeyFormatTypeNotSupported,
+    KeyCompressionTypeNotSupported, what `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped, and what
+    `wrapping.wrapped` raises.
     """
     if found.attributes.one(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable")
