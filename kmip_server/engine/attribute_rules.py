@@ -6,6 +6,7 @@ the few rules that concern more than one attribute. KMIP 1.4 section 3 and secti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,7 @@ MAX_INSTANCES = 1_000
 _LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
 _SERVER_VENDOR = "y"
+_VENDOR = re.compile("[A-Za-z0-9_.]+")
 
 
 def row_of(key: AttributeKey) -> AttributeRow | None:
@@ -144,7 +146,14 @@ def settable(context: Context, attribute: Attribute, object_type: ObjectType) ->
 
 
 def check_custom(key: VendorAttribute, value: Any) -> None:
-    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39)."""
+    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39).
+
+    In 2.x any vendor's, if its identification is written in letters, digits, underscores and periods (§4.60).
+    """
+    if not _VENDOR.fullmatch(key.vendor_identification):
+        raise InvalidAttribute("a Vendor Identification has letters, digits, underscores and periods only")
+    if not key.attribute_name:
+        raise InvalidAttribute("a vendor attribute has an Attribute Name")
     if key.vendor_identification == _SERVER_VENDOR:
         raise AttributeReadOnly(f"{key.title}: attributes that begin with y- are set by the server alone")
     assert isinstance(value, CustomValue)
