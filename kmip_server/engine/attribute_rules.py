@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from kmip_server.crypto import algorithms
-from kmip_server.engine import states
+from kmip_server.engine import namespaces, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.ports import Condition, LocateQuery
 from kmip_server.errors import (
-    ApplicationNamespaceNotSupported,
     AttributeReadOnly,
     AttributeSingleValued,
     InvalidAttribute,
@@ -126,8 +125,7 @@ def _applies(context: Context, key: AttributeKey, object_type: ObjectType) -> bo
 def settable(context: Context, attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
     """Check that a client may give an object of this type this attribute and value.
 
-    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
-    ApplicationNamespaceNotSupported.
+    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, and what `check_value` raises.
     """
     key, _, value = attribute
     row = row_of(key)
@@ -162,7 +160,7 @@ def check_custom(key: VendorAttribute, value: Any) -> None:
 
 
 def check_value(row: AttributeRow, value: Any) -> None:
-    """The ranges that a type alone does not say."""
+    """The ranges that a type alone does not say. Raises InvalidAttributeValue, ApplicationNamespaceNotSupported."""
     if row.tag == Tag.CRYPTOGRAPHIC_LENGTH and value < 0:
         raise InvalidAttributeValue("Cryptographic Length is not negative")
     if row.kind == ItemType.DATE_TIME and value < 0:
@@ -172,18 +170,33 @@ def check_value(row: AttributeRow, value: Any) -> None:
     if isinstance(value, UsageLimits) and value.usage_limits_total < 0:
         raise InvalidAttributeValue("Usage Limits Total is not negative")
     if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
-        raise ApplicationNamespaceNotSupported(
-            "Application Data must be given; this server makes up none for any namespace"
-        )
+        namespaces.require(value.application_namespace)
 
 
 def completed(context: Context, value: Any) -> Any:
-    """The value with what the server adds: the count that Usage Limits start with, and whom a Link means."""
+    """The value with what the server adds: the first count of Usage Limits, Application Data, whom a Link means.
+
+    Raises what `Context.resolved` raises.
+    """
     if isinstance(value, UsageLimits):
-        return replace(value, usage_limits_count=value.usage_limits_total)
+        return _unused(value)
+    if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
+        data = namespaces.made_up(context.keystore, value.application_namespace)
+        return replace(value, application_data=data)
+    return meant(context, value)
+
+
+def meant(context: Context, value: Any) -> Any:
+    """A value as it is kept, where a request refers to one that is there. Raises what `Context.resolved` raises."""
+    if isinstance(value, UsageLimits) and value.usage_limits_count is None:
+        return _unused(value)
     if isinstance(value, Link):
         return replace(value, linked_object_identifier=context.resolved(value.linked_object_identifier))
     return value
+
+
+def _unused(limits: UsageLimits) -> UsageLimits:
+    return replace(limits, usage_limits_count=limits.usage_limits_total)
 
 
 def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:

@@ -248,7 +248,7 @@ def _instance(
         return instances[0]
     if current.key != key:
         raise InvalidField("Current Attribute and New Attribute are different attributes")
-    wanted = rules.completed(context, current.value)
+    wanted = rules.meant(context, current.value)
     for present in instances:
         if present.value == wanted:
             return present
