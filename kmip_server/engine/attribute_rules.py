@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmip_server.crypto import algorithms
-from kmip_server.engine import namespaces, states
+from kmip_server.engine import links, namespaces, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.ports import Condition, LocateQuery
 from kmip_server.errors import (
@@ -207,6 +207,8 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
         raise InvalidAttributeValue(f"two instances of {key.title} have the same Attribute Index")
     if key == Tag.NAME and len({instance.value.name_value for instance in instances}) != len(instances):
         raise NonUniqueNameAttribute("the object has this Name already")
+    if key == Tag.LINK:
+        links.check(instance.value for instance in instances)
 
 
 # --- several attributes -------------------------------------------------------------------------
@@ -251,9 +253,10 @@ def _require_unused(found: Found, key: AttributeKey) -> None:
 
 
 def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
-    """The object with attributes that a client has changed.
+    """The object with attributes that a client has changed, and what its Links mean for others.
 
-    Raises what `check_instances`, `check_dates` and `check_quantum_safe` raise, and NonUniqueNameAttribute.
+    Raises what `check_instances`, `check_dates`, `check_quantum_safe` and `links.follow` raise, and
+    NonUniqueNameAttribute.
     """
     for key in {attribute.key for attribute in attributes}:
         instances = attributes.instances(key)
@@ -261,7 +264,9 @@ def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
             check_instances(key, instances)
     check_dates(attributes)
     check_quantum_safe(attributes)
-    return context.save(found, _with_history(attributes))
+    saved = context.save(found, _with_history(attributes))
+    links.follow(context, found.attributes, saved)
+    return saved
 
 
 def _with_history(attributes: AttributeSet) -> AttributeSet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from kmip_server.engine import adjustment
+from kmip_server.engine import adjustment, links
 from kmip_server.engine import attribute_rules as rules
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
@@ -107,6 +107,11 @@ def add_attribute(context: Context, request: AddAttributeRequest) -> AddAttribut
         if key != Tag.OPERATION_POLICY_NAME or found.attributes.one(key) != attribute.value:
             raise AttributeSingleValued(f"the object has {row.name}; Modify Attribute changes it")
         return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=attribute)
+    if key == Tag.LINK:
+        # The server may have said so before the client does: what is so already is not said twice.
+        instance = links.present(found.attributes, rules.meant(context, attribute.value))
+        if instance is not None:
+            return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=instance)
     saved = _added(context, found, row, attribute)
     return AddAttributeResponse(
         unique_identifier=found.unique_identifier, attribute=saved.attributes.instances(key)[-1]

@@ -193,7 +193,7 @@ class Context:
         WrongKeyLifecycleState, and what `resolved` raises.
         """
         identifier = self.resolved(reference)
-        self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+        self.touch(identifier)
         stored = self._work.saved.get(identifier) or self._store.find(identifier)
         if stored is None:
             self.decided_rule = "no such object"
@@ -204,6 +204,24 @@ class Context:
         states.require(operation, stored.attributes, self.now)
         self._work.read_revisions.setdefault(identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
+
+    def beside(self, identifier: str, operation: Operation) -> Found | None:
+        """An object that the client has not asked for, if it might perform `operation` on it; else None.
+
+        Nothing is recorded, so that a Link to somebody else's object tells nobody that there is one; who changes
+        what comes back must `touch` it.
+        """
+        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        if stored is None or not self._decide(operation, stored).allowed:
+            return None
+        if Tag.ARCHIVE_DATE in stored.attributes:
+            return None
+        self._work.read_revisions.setdefault(identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
+    def touch(self, identifier: str) -> None:
+        """Name an object in the record of the current item."""
+        self.touched = f"{self.touched} {identifier}" if self.touched else identifier
 
     def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
         facts = ObjectFacts(
@@ -261,7 +279,7 @@ class Context:
         self._work.material_changed.add(unique_identifier)
         self._save(stored)
         self._work.id_placeholder = unique_identifier
-        self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
+        self.touch(unique_identifier)
         return Found(stored, self.now, self.keystore)
 
     def save(self, found: Found, attributes: AttributeSet, *, silently: bool = False) -> Found:

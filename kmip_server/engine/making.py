@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from kmip_server.engine import attribute_rules, material, states
+from kmip_server.engine import attribute_rules, links, material, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import Digest, Link, RNGParameters
@@ -57,11 +57,13 @@ def make(
     """
     attribute_rules.check_dates(attributes)
     attribute_rules.check_quantum_safe(attributes)
-    return context.make(
+    made = context.make(
         managed_object,
         object_type,
         implicitly_set(context, managed_object, object_type, attributes, generated),
     )
+    links.follow(context, AttributeSet(), made)
+    return made
 
 
 def implicitly_set(
