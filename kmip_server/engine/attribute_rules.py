@@ -45,6 +45,8 @@ MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
 
 _LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+# One of those that are given will do, where the server makes the object (KMIP 1.4 §3.44).
+_CHOICES = frozenset({Tag.RANDOM_NUMBER_GENERATOR})
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
 _SERVER_VENDOR = "y"
 _VENDOR = re.compile("[A-Za-z0-9_.]+")
@@ -83,7 +85,7 @@ def collected(context: Context, attributes: Iterable[Attribute], object_type: Ob
     seen: set[AttributeKey] = set()
     for attribute in attributes:
         row = settable(context, attribute, object_type)
-        if row is not None and not row.multiple and attribute.key in seen:
+        if row is not None and not row.multiple and attribute.key in seen and attribute.key not in _CHOICES:
             raise AttributeSingleValued(f"{row.name} can be given once only")
         seen.add(attribute.key)
         gathered.append(attribute._replace(value=completed(context, attribute.value)))
@@ -223,6 +225,15 @@ def check_dates(attributes: AttributeSet) -> None:
         date = attributes.one(tag)
         if date is not None and date < activation:
             raise InvalidAttributeValue(f"{tag.title} is before {Tag.ACTIVATION_DATE.title}")
+
+
+def check_addable(context: Context, found: Found, row: AttributeRow | None) -> None:
+    """Raise WrongKeyLifecycleState or UnsupportedAttribute unless the attribute may be given to the object now."""
+    if row is None:
+        return
+    check_date_open(context, found, row.tag)
+    if row.tag == Tag.KEY_VALUE_LOCATION and found.attributes.one(Tag.KEY_VALUE_PRESENT) is not False:
+        raise UnsupportedAttribute("Key Value Location is for an object whose Key Value is elsewhere")
 
 
 def check_modifiable(context: Context, found: Found, row: AttributeRow | None) -> None:

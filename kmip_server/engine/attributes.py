@@ -215,8 +215,7 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
 
 
 def _added(context: Context, found: Found, row: AttributeRow | None, attribute: Attribute) -> Found:
-    if row is not None:
-        rules.check_date_open(context, found, row.tag)
+    rules.check_addable(context, found, row)
     value = rules.completed(context, attribute.value)
     return rules.save(context, found, found.attributes.adding(attribute.key, value))
 

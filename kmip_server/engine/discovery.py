@@ -7,7 +7,7 @@ that the client's version does not know.
 from __future__ import annotations
 
 from kmip_server import VENDOR_IDENTIFICATION
-from kmip_server.engine import making, namespaces, registry
+from kmip_server.engine import namespaces, provenance, registry
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
 from kmip_server.protocol.enums import ObjectType, Operation, QueryFunction
@@ -69,7 +69,7 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
         vendor_identification=VENDOR_IDENTIFICATION if information else None,
         server_information=ServerInformation() if information else None,
         application_namespaces=namespaces.SUPPORTED if QueryFunction.QUERY_APPLICATION_NAMESPACES in asked else (),
-        rng_parameters=(making.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+        rng_parameters=(provenance.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
     )
 
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import hashlib
 
-from kmip_server.engine import attribute_rules, links, material, states
+from kmip_server.engine import attribute_rules, links, material, provenance, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.attribute_values import Digest, Link, RNGParameters
+from kmip_server.protocol.attribute_values import Digest, Link
 from kmip_server.protocol.enums import (
     CryptographicAlgorithm,
-    DRBGAlgorithm,
     HashingAlgorithm,
     KeyFormatType,
     LinkType,
     ObjectType,
     ProtectionStorageMask,
-    RNGAlgorithm,
 )
 from kmip_server.protocol.objects import (
     Certificate,
@@ -35,13 +33,6 @@ from kmip_server.protocol.tags import Tag
 STORED_IN = ProtectionStorageMask.SOFTWARE
 """Values lie sealed in the database: what is protected by the HSM is the key above them."""
 
-# How keys made here get their randomness: the keystore mixes the HSM's and the operating system's.
-GENERATOR = RNGParameters(
-    rng_algorithm=RNGAlgorithm.DRBG,
-    hashing_algorithm=HashingAlgorithm.SHA_512,
-    drbg_algorithm=DRBGAlgorithm.HASH,
-)
-
 
 def make(
     context: Context,
@@ -53,10 +44,15 @@ def make(
 ) -> Found:
     """Save a new object with what the client asked for and what the server adds.
 
-    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order.
+    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order, and
+    what `provenance.check_generated` or `check_brought` raise.
     """
     attribute_rules.check_dates(attributes)
     attribute_rules.check_quantum_safe(attributes)
+    if generated:
+        provenance.check_generated(attributes)
+    else:
+        provenance.check_brought(managed_object, object_type, attributes, context.version)
     made = context.make(
         managed_object,
         object_type,
@@ -81,14 +77,15 @@ def implicitly_set(
         Tag.PROTECTION_STORAGE_MASK: STORED_IN,
     }
     if generated:
-        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: GENERATOR}
+        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: provenance.GENERATOR}
+    if isinstance(managed_object, OpaqueObject):
+        values[Tag.OPAQUE_DATA_TYPE] = managed_object.opaque_data_type
     if states.has_state(object_type):
         values[Tag.STATE] = states.initial_state(attributes, now)
         values[Tag.DIGEST] = digest(managed_object)
         if Tag.FRESH not in attributes:
             values[Tag.FRESH] = True
-        values |= _protection(attributes)
-    return attributes.with_values(values)
+    return attributes.with_values(values | _protection(attributes))
 
 
 def _protection(attributes: AttributeSet) -> dict[Tag, object]:

@@ -14,6 +14,7 @@ import pytest
 
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ObjectType
+from kmip_server.protocol.schema import declared, item_type, tag_title
 from kmip_server.protocol.versions import SERVED, Version
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "kmip-reference" / "attributes.csv"
@@ -154,3 +155,27 @@ def test_every_rule_is_the_standards_or_explained() -> None:
 def test_every_explanation_explains_a_difference() -> None:
     different = {(rule.attribute, rule.column) for rule in rules() if rule.said != rule.ours}
     assert sorted(EXPLAINED.keys() - different) == []
+
+
+def test_the_structures_have_the_fields_of_each_version_in_order() -> None:
+    checked = 0
+    for cells in standard():
+        row = ATTRIBUTES.get(next(iter(rows_of(cells["name"]))).tag)
+        if not cells["structure_fields"] or cells["name"] == "Certificate Attributes":
+            continue
+        assert row is not None
+        version = version_of(cells["version"])
+        parts = [part.split("[")[0].split(", ")[0].partition(":") for part in cells["structure_fields"].split("; ")]
+        said = [(name.strip(), kind.strip()) for name, _, kind in parts]
+        fields = [
+            f for f in declared(row.kind)[1] if f.since <= version and (f.until is None or version <= f.until)
+        ]
+        ours = [
+            (tag_title(f.tag), "Reference" if f.kind == "reference" else item_type(f.kind).title) for f in fields
+        ]
+        assert [name for name, _ in ours] == [name for name, _ in said], (cells["name"], version)
+        for (name, mine), (_, theirs) in zip(ours, said, strict=True):
+            # A reference is a text in 1.x, and one of three types in 2.x; 2.x says no types of Usage Limits.
+            assert mine in ("Reference", theirs) or not theirs, (cells["name"], name, version)
+        checked += 1
+    assert checked > 80
