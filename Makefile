@@ -3,7 +3,7 @@
 #   make run      set up, make an instance under var/ and serve it
 #   make test     set up and run every test
 #   make check    the fast part: lint, types, unit tests
-#   make interop  the real clients, against a server that is started for it
+#   make interop  the real clients and the OASIS test cases, each against a server started for it
 #   make bench    this server beside PyKMIP's
 
 PYTHON ?= $$(bash tools/find-python.sh)

@@ -1,9 +1,9 @@
 """make bench: this server, PyKMIP's and a bare Twisted TLS responder, side by side in one run.
 
-    python -m bench [--short] [--seconds S] [--json FILE]
+    python -m bench [--short | --codec] [--seconds S] [--json FILE]
 
 The same messages, encoded before, over mutual TLS; rounds interleaved, so that what else the machine does
-hits all alike; medians of the rounds. See bench/README.md.
+hits all alike; medians of the rounds. The codecs are measured first, alone. See bench/README.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import messages, report, servers
+from bench import codec, messages, report, servers
 from bench.load import Endpoint, connect, exchange
 
 CONNECTIONS = (1, 16)
@@ -86,10 +86,17 @@ def measure(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="one round of two seconds, 1,000 objects only")
+    parser.add_argument(
+        "--codec", action="store_true", help="only the codecs: no server is started, nothing written"
+    )
     parser.add_argument("--seconds", type=float, default=4.0, help="for each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("bench/results/latest.json"))
     options = parser.parse_args()
+    codecs = codec.measure()
+    if options.codec:
+        print(report.codec_table(codecs))
+        return 0
     rounds, seconds = (1, 2.0) if options.short else (options.rounds, options.seconds)
     rows: list[dict[str, Any]] = []
     with contestants() as endpoints:
@@ -110,13 +117,11 @@ def main() -> int:
             # PyKMIP looks at every object in Python: with many connections at once one answer takes minutes.
             one = [(what, who, e, locates(count), 1) for who, e in both.items()]
             rows += measure(rounds, seconds, [*one, (what, "ours", endpoints["ours"], locates(count), 16)])
-    table = report.table(rows)
-    print(table)
+    print(report.table(rows))
+    print(report.codec_table(codecs))
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    machine = report.machine()
-    options.json.write_text(
-        json.dumps({"machine": machine, "rounds": rounds, "seconds": seconds, "rows": rows}, indent=2)
-    )
+    measured = {"machine": report.machine(), "rounds": rounds, "seconds": seconds, "rows": rows, "codec": codecs}
+    options.json.write_text(json.dumps(measured, indent=2))
     return 0
 
 

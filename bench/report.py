@@ -31,6 +31,21 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def codec_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown, of what `bench.codec` measures."""
+    base = next(row["together_us"] for row in rows if row["who"] == "PyKMIP")
+    lines = [
+        "| codec | Get request decoded, µs | answer encoded, µs | together, µs | to PyKMIP |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['who']} | {row['decode_us']:.1f} | {row['encode_us']:.1f} | {row['together_us']:.1f}"
+            f" | {base / row['together_us']:.1f} × |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),

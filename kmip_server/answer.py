@@ -17,8 +17,10 @@ from kmip_server.engine import batch
 from kmip_server.engine.batch import Recorder
 from kmip_server.engine.context import Context, Policy
 from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
+from kmip_server.engine.streams import Streams
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
+    FeatureNotSupported,
     InternalError,
     InvalidField,
     KmipError,
@@ -27,7 +29,7 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
-from kmip_server.protocol.enums import CredentialType, Operation, ResultStatus
+from kmip_server.protocol.enums import AsynchronousIndicator, CredentialType, Operation, ResultStatus
 from kmip_server.protocol.messages import (
     Authentication,
     MalformedMessage,
@@ -44,7 +46,10 @@ log = logging.getLogger(__name__)
 
 # Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
 # evaluated away from the thread that applies.
-_MAKES_A_PAIR = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR))
+_MAKES_A_PAIR = tuple(
+    ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, operation))
+    for operation in (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
+)
 _HAS_A_PASSWORD = ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD))
 NOBODY = Principal(name="", domain="", authentication="none")
 
@@ -69,6 +74,7 @@ class Answerer:
     authorizer: Callable[[], Authorizer]
     policy: Policy
     policy_revision: Callable[[], int]
+    streams: Streams = field(default_factory=Streams)
     max_batch_items: int = 1000
 
     def is_slow(self, message: bytes) -> bool:
@@ -76,12 +82,15 @@ class Answerer:
 
         Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
         """
-        return _MAKES_A_PAIR in message or _HAS_A_PASSWORD in message
+        return any(each in message for each in _MAKES_A_PAIR) or _HAS_A_PASSWORD in message
 
-    def evaluate(self, message: bytes, peer: Peer, store: ObjectStore) -> Evaluation:
-        """The reply to one message. Never raises for what a peer sent."""
+    def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
+        """The reply to one message. Never raises for what a peer sent.
+
+        The identifier stays the same when the request is evaluated again; its fate is then told to `settle`.
+        """
         recorder = Recorder(
-            request_identifier=self.clock.identifier(),
+            request_identifier=request_identifier,
             source=peer.address,
             policy_revision=self.policy_revision(),
         )
@@ -97,24 +106,32 @@ class Answerer:
             return self._refused(request.version, InternalError("the server is not available"), recorder, request)
         except KmipError as error:
             return self._refused(request.version, error, recorder, request)
+        now = self.clock.now()
+        streams = self.streams.of_request(request_identifier, now)
         context = Context(
             principal=principal,
             version=request.version,
-            now=self.clock.now(),
+            now=now,
             now_microseconds=self.clock.now_microseconds(),
             new_identifier=self.clock.identifier,
             store=store,
             keystore=self.keystore,
             authorizer=self.authorizer(),
             policy=self.policy,
+            streams=streams,
         )
         results = batch.run(context, request, recorder)
         reply = self._encoded(results, request)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
+            streams.lose_since(0)
             too_large = ResponseTooLarge(f"the answer has {len(reply)} bytes, the Maximum Response Size is {limit}")
             return self._refused(request.version, too_large, recorder, request)
         return Evaluation(reply=reply, unit=context.unit_of_work())
+
+    def settle(self, request_identifier: str, durable: bool) -> None:
+        """Tell the fate of a request that will not be evaluated again. Thread safe."""
+        self.streams.settle(request_identifier, durable)
 
     def _require_understood(self, request: RequestMessage) -> None:
         """Raise for what a header may ask and this server does not do."""
@@ -123,6 +140,8 @@ class Answerer:
             raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:
             raise InvalidField("Maximum Response Size is not negative")
+        if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY:
+            raise FeatureNotSupported("this server answers at once; an asynchronous answer cannot be demanded")
         ids = [item.unique_batch_item_id for item in request.batch_items]
         given = [each for each in ids if each is not None]
         if len(set(given)) != len(given):

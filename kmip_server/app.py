@@ -20,6 +20,7 @@ from kmip_server.clock import SystemClock
 from kmip_server.config.settings import Settings
 from kmip_server.engine import operations  # noqa: F401 - registers every operation
 from kmip_server.engine.context import Policy
+from kmip_server.engine.streams import StreamBounds, Streams
 from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.identity.certificate import IdentityRule
 from kmip_server.identity.identify import Identifier
@@ -127,6 +128,17 @@ class Application:
             ),
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
+            streams=Streams(self._stream_bounds()),
+        )
+
+    def _stream_bounds(self) -> StreamBounds:
+        bounds = self.settings.limits
+        return StreamBounds(
+            count=bounds.max_streams,
+            count_per_principal=bounds.max_streams_per_principal,
+            seconds=bounds.stream_timeout_seconds,
+            bytes=bounds.max_stream_bytes,
+            bytes_in_all=bounds.max_stream_bytes_in_all,
         )
 
     def open_reader(self) -> Reader:

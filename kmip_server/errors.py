@@ -220,6 +220,10 @@ class BadCryptographicParameters(KmipError):
     """The parameters contradict each other or the key."""
 
 
+class InvalidTagLength(BadCryptographicParameters):
+    """The Tag Length is none that the mode has. A kind of its own, since the official test cases tell it apart."""
+
+
 class UnsupportedCryptographicParameters(KmipError):
     """The algorithm, mode, padding or hash is not served, or weak and switched off."""
 
@@ -246,6 +250,18 @@ class EncodingOptionError(KmipError):
 
 class WrappingObjectNotFound(KmipError):
     """No wrapping key of that identifier exists for this principal."""
+
+
+class WrappingObjectArchived(KmipError):
+    """The wrapping key is archived and must be recovered first."""
+
+
+class WrappingObjectDestroyed(KmipError):
+    """The wrapping key was destroyed."""
+
+
+class WrappingParametersNotFound(KmipError):
+    """The wrapping key has Cryptographic Parameters, and none of them are those that the request names."""
 
 
 class WrappingKeyUnusable(KmipError):

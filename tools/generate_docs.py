@@ -1,4 +1,4 @@
-"""Write the pages that follow from the code: docs/configuration.md, docs/kmip-support.md, conf/kmip-server.toml.
+"""Write the pages that follow from the code: three pages of docs/, and the sample settings.
 
 python tools/generate_docs.py [--check]
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import algorithms_page
 
 from kmip_server.config import write
 from kmip_server.crypto.algorithms import SYMMETRIC
@@ -60,10 +62,9 @@ def kmip_support() -> str:
         changes = f"{yes[attribute.modifiable]} | {yes[attribute.deletable]}"
         known = f"{attribute.since} - {attribute.until}" if attribute.until else f"{attribute.since} -"
         lines.append(f"| {attribute.name} | {known} | {attribute.set_by} | {changes} | {many} |")
-    lines += ["", "## Algorithms", ""]
+    lines += ["", "## Algorithms", "", "With their modes and lengths in [algorithms.md](algorithms.md).", ""]
     made = [f"{a.title}{' (weak: off by default)' if row.weak else ''}" for a, row in SYMMETRIC.items()]
     lines.append(f"Symmetric keys: {', '.join(made)}.")
-    lines.append("Modes: ECB, CBC, CTR, GCM, NIST Key Wrap, AES Key Wrap Padding. MAC: HMAC, CMAC.")
     lines.append(f"Key pairs: RSA 2048 to 4096; curves {', '.join(curve.title for curve in CURVES)}.")
     lines.append("RSA: OAEP and PKCS#1 v1.5 encryption; PSS and PKCS#1 v1.5 signatures. ECDSA.")
     lines.append(f"Hashes: {', '.join(hash_.title for hash_ in HASHES)}.")
@@ -71,6 +72,7 @@ def kmip_support() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/algorithms.md": algorithms_page.page,
     "docs/configuration.md": write.document,
     "docs/kmip-support.md": kmip_support,
     "conf/kmip-server.toml": sample_settings,

@@ -73,7 +73,7 @@ class Protocol:
     """What the protocol offers."""
 
     interop: bool = _setting(False, "offer the Interop operation: for tests between products, never in production")
-    weak_algorithms: bool = _setting(False, "make and use keys of weak algorithms: 3DES, RSA under 2048, SHA-1")
+    weak_algorithms: bool = _setting(False, "make and use keys of weak algorithms: 3DES, RSA under 2048 and more")
     lease_time_seconds: Count = _setting(3600, "the Lease Time attribute of every object")
 
 
@@ -185,6 +185,11 @@ class Bounds:
     max_waiting_messages: Count = _setting(2000, "waiting in the whole server")
     max_connections: Count = _setting(10_000, "in all")
     max_connections_per_address: Count = _setting(2000, "from one address")
+    max_streams: Count = _setting(1000, "operations in several parts under way in all")
+    max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal")
+    stream_timeout_seconds: Count = _setting(300, "for the next part of an operation to come")
+    max_stream_bytes: Count = _setting(16 << 20, "kept by one operation that needs all of its data at once")
+    max_stream_bytes_in_all: Count = _setting(128 << 20, "kept by all of them")
 
 
 @dataclass(config=_CONFIG)

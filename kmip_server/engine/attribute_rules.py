@@ -79,16 +79,21 @@ def requested(context: Context, object_type: ObjectType, *templates: TemplateAtt
     return merged
 
 
-def collected(context: Context, attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
-    """A checked set of what a client gives for a new object."""
+def collected(
+    context: Context, attributes: Iterable[Attribute], object_type: ObjectType, *, imported: bool = False
+) -> AttributeSet:
+    """A checked set of what a client gives for a new object.
+
+    `imported`: the object brings what the server would set, and keeps what it has (KMIP 1.4 §4.41).
+    """
     gathered: list[Attribute] = []
     seen: set[AttributeKey] = set()
     for attribute in attributes:
-        row = settable(context, attribute, object_type)
+        row = settable(context, attribute, object_type, imported=imported)
         if row is not None and not row.multiple and attribute.key in seen and attribute.key not in _CHOICES:
             raise AttributeSingleValued(f"{row.name} can be given once only")
         seen.add(attribute.key)
-        gathered.append(attribute._replace(value=completed(context, attribute.value)))
+        gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
@@ -124,8 +129,10 @@ def _applies(context: Context, key: AttributeKey, object_type: ObjectType) -> bo
 # --- one attribute ------------------------------------------------------------------------------
 
 
-def settable(context: Context, attribute: Attribute, object_type: ObjectType) -> AttributeRow | None:
-    """Check that a client may give an object of this type this attribute and value.
+def settable(
+    context: Context, attribute: Attribute, object_type: ObjectType, *, imported: bool = False
+) -> AttributeRow | None:
+    """Check that a client may give an object of this type this attribute and value; see `collected`.
 
     Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, and what `check_value` raises.
     """
@@ -137,7 +144,7 @@ def settable(context: Context, attribute: Attribute, object_type: ObjectType) ->
         assert isinstance(key, VendorAttribute)
         check_custom(key, value)
         return None
-    if row.set_by == "server":
+    if row.set_by == "server" and not imported:
         raise AttributeReadOnly(f"{row.name} is set by the server alone")
     if not row.carried_by(object_type, context.version):
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
@@ -175,11 +182,15 @@ def check_value(row: AttributeRow, value: Any) -> None:
         namespaces.require(value.application_namespace)
 
 
-def completed(context: Context, value: Any) -> Any:
+def completed(context: Context, value: Any, *, imported: bool = False) -> Any:
     """The value with what the server adds: the first count of Usage Limits, Application Data, whom a Link means.
 
-    Raises what `Context.resolved` raises.
+    Raises what `Context.resolved` raises, and InvalidAttributeValue for an imported count beyond its total.
     """
+    if isinstance(value, UsageLimits) and imported and value.usage_limits_count is not None:
+        if not 0 <= value.usage_limits_count <= value.usage_limits_total:
+            raise InvalidAttributeValue("the Usage Limits Count is from 0 to the Usage Limits Total")
+        return value
     if isinstance(value, UsageLimits):
         return _unused(value)
     if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:

@@ -172,10 +172,19 @@ def _payload(context: Context, item: RequestBatchItem, operation: Operation | No
         title = operation.title if operation is not None else f"0x{item.operation:08X}"
         raise OperationNotSupported(f"the operation {title} is not served in KMIP {context.version}")
     request: Any = decode_structure(registration.request, item.request_payload, context.version)
+    if context.version.major > 1:
+        request = context.with_data(request)
     response = registration.perform(context, request)
     if context.keeps_answers:
         context.remember(registration.operation, response)
-    return encode_structure(response, context.version)
+    payload = encode_structure(response, context.version)
+    if item.ephemeral:
+        # What it puts out is for later items of the batch, not for the client (KMIP 2.1 §8.3).
+        payload = (payload[0], payload[1], [field for field in payload[2] if field[0] not in _PUT_OUT])
+    return payload
+
+
+_PUT_OUT = frozenset({Tag.DATA, Tag.MAC_DATA, Tag.SIGNATURE_DATA})
 
 
 def _failed(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kmip_server.engine import material, states
 from kmip_server.engine.ports import (
@@ -25,8 +26,10 @@ from kmip_server.engine.ports import (
     Write,
 )
 from kmip_server.engine.references import Answered
+from kmip_server.engine.streams import RequestStreams
 from kmip_server.errors import (
     NonUniqueNameAttribute,
+    ObjectAlreadyExists,
     ObjectArchived,
     ObjectDestroyed,
     ObjectNotFound,
@@ -34,9 +37,9 @@ from kmip_server.errors import (
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.enums import ObjectType, Operation, State, UniqueIdentifierEnumeration
+from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, State, UniqueIdentifierEnumeration
 from kmip_server.protocol.objects import ManagedObject
-from kmip_server.protocol.schema import ObjectReference
+from kmip_server.protocol.schema import NthData, ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
@@ -108,14 +111,17 @@ class _Work:
     material_changed: set[str] = field(default_factory=set)
     id_placeholder: str | None = None
     answered: Answered = field(default_factory=Answered)
+    streams_mark: int = 0
+    """Where the request's streams stood when this was copied."""
 
-    def copy(self) -> _Work:
+    def copy(self, streams_mark: int) -> _Work:
         return _Work(
             dict(self.saved),
             dict(self.read_revisions),
             set(self.material_changed),
             self.id_placeholder,
             self.answered,
+            streams_mark,
         )
 
 
@@ -134,12 +140,14 @@ class Context:
         keystore: KeyStore,
         authorizer: Authorizer,
         policy: Policy,
+        streams: RequestStreams,
     ) -> None:
         self.principal = principal
         self.version = version
         self.now = now
         self.keystore = keystore
         self.policy = policy
+        self.streams = streams
         self._now_microseconds = now_microseconds
         self._new_identifier = new_identifier
         self._made = 0
@@ -182,8 +190,15 @@ class Context:
             return self._work.id_placeholder
         return self._work.answered.named(reference)
 
+    def with_data(self, request: Any) -> Any:
+        """The request with its Data, where it says only which earlier item has put it out. Raises InvalidField."""
+        data = getattr(request, "data", None)
+        if isinstance(data, (DataEnumeration, NthData)):
+            return replace(request, data=self._work.answered.named_data(data))
+        return request
+
     def remember(self, operation: Operation, response: object) -> None:
-        """Keep the Unique Identifiers of an answer, for later items of the batch to refer to."""
+        """Keep the Unique Identifiers and the Data of an answer, for later items of the batch to refer to."""
         self._work.answered = self._work.answered.and_then(operation, response)
 
     def open(self, reference: ObjectReference | None, operation: Operation) -> Found:
@@ -219,9 +234,30 @@ class Context:
         self._work.read_revisions.setdefault(identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def replaceable(self, unique_identifier: str, operation: Operation, wanted: bool) -> Found | None:
+        """What has this identifier already, to be replaced by `operation`; None where the identifier is free.
+
+        Raises ObjectAlreadyExists unless it is `wanted` to be replaced; and, in the same words, for an object that
+        does not exist for this principal: he learns that the identifier is taken, not by whom or what. Raises
+        PermissionDenied where he may not destroy what he would replace.
+        """
+        self.touch(unique_identifier)
+        stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
+        if stored is None:
+            return None
+        decisions = [self._decide(each, stored) for each in (operation, Operation.DESTROY)]
+        if not wanted or not all(each.visible for each in decisions):
+            self.decided_rule = "the identifier is taken"
+            raise ObjectAlreadyExists("another object has this Unique Identifier")
+        for decision in decisions:
+            self._require(decision)
+        self._work.read_revisions.setdefault(unique_identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
     def touch(self, identifier: str) -> None:
-        """Name an object in the record of the current item."""
-        self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+        """Name an object in the record of the current item, once."""
+        if identifier not in self.touched.split(" "):
+            self.touched = f"{self.touched} {identifier}" if self.touched else identifier
 
     def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
         facts = ObjectFacts(
@@ -256,26 +292,45 @@ class Context:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def make(self, managed_object: ManagedObject, object_type: ObjectType, attributes: AttributeSet) -> Found:
-        """A new object with these attributes, sealed, saved, and in the ID Placeholder."""
-        unique_identifier = self._new_identifier()
+    def make(
+        self,
+        managed_object: ManagedObject,
+        object_type: ObjectType,
+        attributes: AttributeSet,
+        *,
+        unique_identifier: str | None = None,
+        replaced: Found | None = None,
+    ) -> Found:
+        """A new object with these attributes, sealed, saved, and in the ID Placeholder.
+
+        It belongs to the principal; where it takes the place of another (see `replaceable`), to whom that did.
+        """
+        if unique_identifier is None:
+            unique_identifier = self._new_identifier()
+        owner, domain = self.principal.owner, self.principal.domain
+        revision = 0
+        if replaced is not None:
+            owner, domain = replaced.stored.owner, replaced.stored.domain
+            revision = replaced.stored.revision
         self._made += 1
         sealed = self.keystore.seal(
             material.to_bytes(managed_object),
             unique_identifier=unique_identifier,
             object_type=object_type,
-            generation=1,
+            # What was sealed under this identifier before does not open in the place of this.
+            generation=revision + 1,
         )
         stored = StoredObject(
             unique_identifier=unique_identifier,
-            domain=self.principal.domain,
-            owner=self.principal.owner,
+            domain=domain,
+            owner=owner,
             object_type=object_type,
             attributes=attributes,
+            revision=revision,
             created_order=self._now_microseconds + self._made,
             sealed=sealed,
         )
-        self._work.read_revisions[unique_identifier] = 0
+        self._work.read_revisions.setdefault(unique_identifier, 0)
         self._work.material_changed.add(unique_identifier)
         self._save(stored)
         self._work.id_placeholder = unique_identifier
@@ -328,9 +383,10 @@ class Context:
 
     def checkpoint(self) -> _Work:
         """What to hand to `roll_back` should the item that follows fail."""
-        return self._work.copy()
+        return self._work.copy(self.streams.mark)
 
     def roll_back(self, checkpoint: _Work) -> None:
+        self.streams.lose_since(checkpoint.streams_mark)
         self._work = checkpoint
 
     def record(self, entry: AuditEntry) -> None:

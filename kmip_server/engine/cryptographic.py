@@ -3,7 +3,8 @@
 Strategy: each operation (`encrypt.py`, `sign.py`, `mac.py`) opens the key (permission, State, dates), requires its
 usage mask, settles the Cryptographic Parameters, debits the Usage Limits, and hands bytes to `crypto/`. The debit
 is part of the unit of work, so the answer leaves only if it is durable. What the request leaves open comes from the
-key's own first Cryptographic Parameters, as the standard says, and from nowhere else.
+key's own first Cryptographic Parameters, as the standard says, and from nowhere else. Operations that can be done
+in several parts begin with `opened_part`, the others with `opened`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from kmip_server.engine import material
+from kmip_server.engine import key_formats
 from kmip_server.engine.context import Context, Found
+from kmip_server.engine.parts import Part, part_of
 from kmip_server.errors import (
     FeatureNotSupported,
     IncompatibleCryptographicUsageMask,
     InvalidCorrelationValue,
     InvalidObjectType,
     MissingData,
-    UnsupportedCryptographicParameters,
     UsageLimitExceeded,
 )
 from kmip_server.protocol.attribute_values import CryptographicParameters, UsageLimits
@@ -33,13 +34,7 @@ from kmip_server.protocol.enums import (
     UsageLimitsUnit,
     ValidityIndicator,
 )
-from kmip_server.protocol.objects import (
-    TransparentMaterial,
-    TransparentSymmetricKey,
-    transparent_numbers,
-)
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import LATEST
 
 
 class _InParts(Protocol):
@@ -74,28 +69,58 @@ def opened(
     needed: CryptographicUsageMask,
     object_types: frozenset[ObjectType],
 ) -> UsableKey:
-    """The key, if it may be used so.
+    """The key, if it may be used so, for an operation in one part.
 
     Raises what `Context.open` raises, InvalidObjectType, IncompatibleCryptographicUsageMask,
     BadCryptographicParameters where the parameters name another algorithm than the key's.
     """
     refuse_parts(request)
+    return _usable(context, request, operation, needed, object_types)
+
+
+def opened_part(
+    context: Context,
+    request: Any,
+    operation: Operation,
+    needed: CryptographicUsageMask,
+    object_types: frozenset[ObjectType],
+) -> tuple[Part, UsableKey]:
+    """Which part of an operation the request is, and the key for it.
+
+    The part comes first: a stream whose key can no longer be used ends. Raises as `part_of` and `opened`.
+    """
+    identifier = request.unique_identifier if request.unique_identifier is not None else context.id_placeholder
+    part = part_of(context, request, operation, identifier)
+    return part, _usable(context, request, operation, needed, object_types)
+
+
+def _usable(
+    context: Context,
+    request: Any,
+    operation: Operation,
+    needed: CryptographicUsageMask,
+    object_types: frozenset[ObjectType],
+) -> UsableKey:
     found = context.open(request.unique_identifier, operation)
     if found.object_type not in object_types:
         raise InvalidObjectType(f"{operation.title} does not work with a {found.object_type.title}")
     mask = found.attributes.one(Tag.CRYPTOGRAPHIC_USAGE_MASK) or CryptographicUsageMask(0)
     if not mask & needed:
         raise IncompatibleCryptographicUsageMask(f"the Cryptographic Usage Mask does not allow {operation.title}")
-    parameters = _parameters(found, request.cryptographic_parameters)
+    return usable(found, request.cryptographic_parameters)
+
+
+def usable(found: Found, given: CryptographicParameters | None) -> UsableKey:
+    """The bytes of a key that has been opened, with the parameters given, else its own.
+
+    Raises InvalidObjectType for an object without algorithm, and what `material.key_material` raises.
+    """
+    parameters = _parameters(found, given)
     algorithm = found.attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
     if algorithm is None:
         raise InvalidObjectType("the object has no Cryptographic Algorithm")
-    managed_object = found.material()
-    key = material.key_material(managed_object)
-    block = material.key_block(managed_object)
-    if isinstance(key, TransparentMaterial):
-        key = _from_transparent(key, block.key_format_type)
-    return UsableKey(found, algorithm, key, block.key_format_type, parameters)
+    key, key_format_type = key_formats.usable(found.material(), found.attributes)
+    return UsableKey(found, algorithm, key, key_format_type, parameters)
 
 
 def _parameters(found: Found, given: CryptographicParameters | None) -> CryptographicParameters:
@@ -110,22 +135,15 @@ def _values(parameters: CryptographicParameters) -> list[Any]:
     return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]
 
 
-def _from_transparent(key: TransparentMaterial, key_format_type: KeyFormatType) -> bytes:
-    if key_format_type != KeyFormatType.TRANSPARENT_SYMMETRIC_KEY:
-        raise UnsupportedCryptographicParameters("a Transparent key can be fetched but not used here")
-    numbers: TransparentSymmetricKey = transparent_numbers(key_format_type, key, LATEST)
-    return numbers.key
-
-
 def refuse_parts(request: _InParts) -> None:
-    """Operations in several parts are not served: all of the data comes at once.
+    """For an operation that takes all of the data at once.
 
     Raises InvalidCorrelationValue, since none is outstanding, and FeatureNotSupported for a first part.
     """
     if request.correlation_value is not None:
         raise InvalidCorrelationValue("no operation with this Correlation Value is outstanding")
     if bool(request.init_indicator) != bool(request.final_indicator):
-        raise FeatureNotSupported("operations in several parts are not served; send all of the data at once")
+        raise FeatureNotSupported("this operation is not served in several parts; send all of the data at once")
 
 
 def required(data: bytes | None, title: str = "Data") -> bytes:
@@ -134,12 +152,15 @@ def required(data: bytes | None, title: str = "Data") -> bytes:
     return data
 
 
-def debit(context: Context, found: Found, size: int) -> None:
-    """Take `size` bytes, or one use, off the Usage Limits. Raises UsageLimitExceeded. KMIP 1.4 §3.21."""
+def debit(context: Context, found: Found, size: int, *, first: bool = True) -> None:
+    """Take `size` bytes, or one use, off the Usage Limits. Raises UsageLimitExceeded. KMIP 1.4 §3.21.
+
+    An operation in several parts is one use, counted with its `first`; bytes are counted as they come.
+    """
     limits: UsageLimits | None = found.attributes.one(Tag.USAGE_LIMITS)
     if limits is None:
         return
-    amount = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else 1
+    amount = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else int(first)
     left = (limits.usage_limits_count or 0) - amount
     if left < 0:
         raise UsageLimitExceeded("the Usage Limits of the key are spent")

@@ -7,19 +7,46 @@ that the client's version does not know.
 from __future__ import annotations
 
 from kmip_server import VENDOR_IDENTIFICATION
-from kmip_server.engine import namespaces, provenance, registry
+from kmip_server.engine import defaults, making, namespaces, provenance, registry
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
-from kmip_server.protocol.enums import ObjectType, Operation, QueryFunction
+from kmip_server.protocol.attribute_set import Attribute
+from kmip_server.protocol.attribute_values import ProtectionStorageMasks
+from kmip_server.protocol.enums import (
+    DestroyAction,
+    ObjectType,
+    Operation,
+    QueryFunction,
+    RNGMode,
+    ShreddingAlgorithm,
+    UnwrapMode,
+)
 from kmip_server.protocol.messages import ProtocolVersion
 from kmip_server.protocol.payloads.discovery import (
+    CapabilityInformation,
+    DefaultsInformation,
     DiscoverVersionsRequest,
     DiscoverVersionsResponse,
+    ObjectDefaults,
     QueryRequest,
     QueryResponse,
     ServerInformation,
 )
 from kmip_server.protocol.versions import V1_2
+
+CAPABILITIES = CapabilityInformation(
+    streaming_capability=True,
+    asynchronous_capability=False,
+    attestation_capability=False,
+    batch_undo_capability=True,
+    batch_continue_capability=True,
+    unwrap_mode=UnwrapMode.PROCESSED,
+    destroy_action=DestroyAction.KEY_MATERIAL_SHREDDED,
+    shredding_algorithm=ShreddingAlgorithm.CRYPTOGRAPHIC,
+    rng_mode=RNGMode.SHARED_INSTANTIATION,
+    quantum_safe_capability=True,
+)
+"""What this server can do, as KMIP 2.1 §7.5 asks."""
 
 OBJECT_TYPES = (
     ObjectType.CERTIFICATE,
@@ -70,6 +97,24 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
         server_information=ServerInformation() if information else None,
         application_namespaces=namespaces.SUPPORTED if QueryFunction.QUERY_APPLICATION_NAMESPACES in asked else (),
         rng_parameters=(provenance.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+        capability_information=(CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
+        defaults_information=_defaults() if QueryFunction.QUERY_DEFAULTS_INFORMATION in asked else None,
+        protection_storage_masks=ProtectionStorageMasks(masks=(making.STORED_IN,))
+        if QueryFunction.QUERY_STORAGE_PROTECTION_MASKS in asked
+        else None,
+    )
+
+
+def _defaults() -> DefaultsInformation:
+    """The defaults of every kind of object, whichever Object Group it would be in."""
+    return DefaultsInformation(
+        object_defaults=tuple(
+            ObjectDefaults(
+                object_type=object_type,
+                attributes=tuple(Attribute(tag, None, value) for tag, value in values.items()),
+            )
+            for object_type, values in defaults.DEFAULTS.items()
+        )
     )
 
 

@@ -1,73 +1,103 @@
 """Get: an object leaves the server, in the form and the wrapping asked for. KMIP 1.4 section 4.11.
 
-Strategy: the object comes back exactly as it was registered or made, unless the request names another Key Format
-Type. A Sensitive object leaves only wrapped, one that is not Extractable never.
+Strategy: the object comes back exactly as it was registered or made, unless the request says otherwise: first it is
+unwrapped (Key Wrap Type Not Wrapped), then converted, then wrapped (Key Wrapping Specification). What leaves in the
+end decides whether it may: a Sensitive object leaves only encrypted, one that is not Extractable never.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Protocol
 
-from kmip_server.crypto import formats
-from kmip_server.engine import material, wrapping
+from kmip_server.engine import key_formats, material, unwrapping, wrapping
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
-    KeyCompressionTypeNotSupported,
-    KeyFormatTypeNotSupported,
-    KeyWrapTypeNotSupported,
     NotExtractable,
     Sensitive,
 )
 from kmip_server.protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, Operation
 from kmip_server.protocol.objects import (
     EncodedObject,
-    KeyBlock,
-    KeyValue,
+    KeyWrappingSpecification,
     ManagedObject,
-    PrivateKey,
-    PublicKey,
-    SymmetricKey,
-    TransparentMaterial,
-    TransparentSymmetricKey,
-    transparent_material,
-    transparent_numbers,
 )
 from kmip_server.protocol.payloads.get import GetRequest, GetResponse
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import LATEST
-
-_RAW = KeyFormatType.RAW
-_TRANSPARENT = KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
 
 
 @operation(Operation.GET)
 def get(context: Context, request: GetRequest) -> GetResponse:
-    """The object itself.
-
-    Raises NotExtractable, Sensitive, KeyFormatTypeNotSupported, KeyCompressionTypeNotSupported,
-    KeyWrapTypeNotSupported and, for a wrapped Get, what `wrapping.wrapped` raises.
-    KMIP 1.4 §4.11; KMIP 2.1 §6.1.19.
-    """
+    """The object itself. Raises what `delivered` raises. KMIP 1.4 §4.11; KMIP 2.1 §6.1.19."""
     found = context.open(request.unique_identifier, Operation.GET)
-    _require_extractable(found, wrapped=request.key_wrapping_specification is not None)
+    managed_object = delivered(context, found, request)
+    not_fresh(context, found)
+    return GetResponse(
+        object_type=found.object_type,
+        unique_identifier=found.unique_identifier,
+        managed_object=managed_object,
+    )
+
+
+class Wishes(Protocol):
+    """How a Get or an Export wants the object."""
+
+    @property
+    def key_format_type(self) -> KeyFormatType | None: ...
+
+    @property
+    def key_wrap_type(self) -> KeyWrapType | None: ...
+
+    @property
+    def key_compression_type(self) -> KeyCompressionType | None: ...
+
+    @property
+    def key_wrapping_specification(self) -> KeyWrappingSpecification | None: ...
+
+
+def delivered(context: Context, found: Found, request: Wishes) -> ManagedObject | EncodedObject:
+    """An object that has been opened, as it leaves.
+
+    Raises NotExtractable, Sensitive, KeyFormatTypeNotSupported, KeyCompressionTypeNotSupported, what
+    `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped, and what `wrapping.wrapped` raises.
+    """
+    if found.attributes.one(Tag.EXTRACTABLE) is False:
+        raise NotExtractable("the object is not Extractable")
+    sensitive = bool(found.attributes.one(Tag.SENSITIVE))
     opened = found.opened()
     as_kept = material.as_kept(found.object_type, opened)
-    if as_kept is not None and _asks_for_nothing_special(request):
-        return _answer(context, found, as_kept)
+    wanted = request.key_format_type or _until_known(context, found)
+    if as_kept is not None and not sensitive and wanted is None and _asks_for_nothing_special(request):
+        return as_kept
     managed_object = material.from_bytes(found.object_type, opened)
-    if request.key_compression_type not in (None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
-        raise KeyCompressionTypeNotSupported("public keys are given uncompressed only")
-    if request.key_format_type is not None:
-        managed_object = formatted(managed_object, request.key_format_type)
-    if request.key_wrap_type is not None and request.key_wrap_type != KeyWrapType.AS_REGISTERED:
-        _require_not_wrapped(managed_object)
+    if sensitive and request.key_wrapping_specification is None and not _stays_hidden(request, managed_object):
+        raise Sensitive("the object is Sensitive; it leaves only encrypted")
+    if request.key_wrap_type == KeyWrapType.NOT_WRAPPED and unwrapping.is_wrapped(managed_object):
+        # What was wrapped along stays behind: some clients cannot read a Key Value with attributes.
+        managed_object = material.without_attributes(unwrapping.unwrapped(context, managed_object))
+    if wanted is not None:
+        managed_object = key_formats.formatted(managed_object, found.attributes, wanted)
+    if request.key_compression_type is not None:
+        managed_object = key_formats.compressed(managed_object, found.attributes, request.key_compression_type)
     if request.key_wrapping_specification is not None:
         managed_object = wrapping.wrapped(context, found, managed_object, request.key_wrapping_specification)
-    return _answer(context, found, managed_object)
+        if sensitive and not wrapping.is_hidden(managed_object):
+            raise Sensitive("the object is Sensitive; the Wrapping Method MAC/sign leaves it readable")
+    return managed_object
 
 
-def _asks_for_nothing_special(request: GetRequest) -> bool:
+def not_fresh(context: Context, found: Found) -> None:
+    """Served once, an object is not fresh any more (KMIP 1.4 §3.34)."""
+    if found.attributes.one(Tag.FRESH):
+        context.save(found, found.attributes.with_value(Tag.FRESH, False), silently=True)
+
+
+def _stays_hidden(request: Wishes, managed_object: ManagedObject) -> bool:
+    """Whether the object is kept encrypted, and is not to be unwrapped."""
+    return request.key_wrap_type != KeyWrapType.NOT_WRAPPED and wrapping.is_hidden(managed_object)
+
+
+def _asks_for_nothing_special(request: Wishes) -> bool:
     """Whether the object is wanted just as it is: the usual Get."""
     return (
         request.key_format_type is None
@@ -77,60 +107,12 @@ def _asks_for_nothing_special(request: GetRequest) -> bool:
     )
 
 
-def _answer(context: Context, found: Found, managed_object: ManagedObject | EncodedObject) -> GetResponse:
-    if found.attributes.one(Tag.FRESH):
-        # Served once, it is not fresh any more (KMIP 1.4 §3.34).
-        context.save(found, found.attributes.with_value(Tag.FRESH, False), silently=True)
-    return GetResponse(
-        object_type=found.object_type,
-        unique_identifier=found.unique_identifier,
-        managed_object=managed_object,
-    )
+def _until_known(context: Context, found: Found) -> KeyFormatType | None:
+    """The format to give a key in where the client's version does not know the one it has; None where it does.
 
-
-def _require_extractable(found: Found, wrapped: bool) -> None:
-    if found.attributes.one(Tag.EXTRACTABLE) is False:
-        raise NotExtractable("the object is not Extractable")
-    if found.attributes.one(Tag.SENSITIVE) and not wrapped:
-        raise Sensitive("the object is Sensitive; it leaves only wrapped")
-
-
-def _require_not_wrapped(managed_object: ManagedObject) -> None:
-    block = getattr(managed_object, "key_block", None)
-    if isinstance(block, KeyBlock) and block.key_wrapping_data is not None:
-        raise KeyWrapTypeNotSupported("the object was registered wrapped and is given only so")
-
-
-def formatted(managed_object: ManagedObject, wanted: KeyFormatType) -> ManagedObject:
-    """The object with its key in another Key Format Type. Raises KeyFormatTypeNotSupported."""
-    if not hasattr(managed_object, "key_block"):
-        # A certificate is X.509 and nothing else; opaque objects have no format at all.
-        if wanted in (KeyFormatType.X_509, KeyFormatType.OPAQUE):
-            return managed_object
-        raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
-    block = managed_object.key_block
-    if block.key_format_type == wanted:
-        return managed_object
-    value = material.key_material(managed_object)
-    if isinstance(managed_object, SymmetricKey):
-        converted = _symmetric(block.key_format_type, wanted, value)
-    elif isinstance(managed_object, (PrivateKey, PublicKey)) and isinstance(value, bytes):
-        private = isinstance(managed_object, PrivateKey)
-        converted = formats.convert(value, block.key_format_type, wanted, private=private)
-    else:
-        raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
-    block = replace(block, key_format_type=wanted, key_value=KeyValue(key_material=converted))
-    return material.with_key_block(managed_object, block)
-
-
-def _symmetric(
-    present: KeyFormatType, wanted: KeyFormatType, value: bytes | TransparentMaterial
-) -> bytes | TransparentMaterial:
-    if present == _RAW and wanted == _TRANSPARENT and isinstance(value, bytes):
-        return transparent_material(TransparentSymmetricKey(key=value), LATEST)
-    if present == _TRANSPARENT and wanted == _RAW and isinstance(value, TransparentMaterial):
-        key: bytes = transparent_numbers(_TRANSPARENT, value, LATEST).key
-        return key
-    if {present, wanted} == {_RAW, KeyFormatType.OPAQUE}:
-        return value
-    raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
+    Transparent EC came with 1.3; the Transparent ECDSA, ECDH and ECMQV keys before it are gone in 2.0.
+    """
+    present: KeyFormatType | None = found.attributes.one(Tag.KEY_FORMAT_TYPE)
+    if present is None or present.known_in(context.version):
+        return None
+    return key_formats.default(found.object_type, found.attributes, context.version)

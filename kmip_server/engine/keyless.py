@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmip_server.crypto import hashing
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import refuse_parts, required
+from kmip_server.engine.parts import part_of
 from kmip_server.engine.registry import operation
 from kmip_server.errors import BadCryptographicParameters, InvalidField
 from kmip_server.protocol.enums import Operation
@@ -23,13 +23,26 @@ MAX_RANDOM_BYTES = 64 * 1024
 
 @operation(Operation.HASH)
 def compute_hash(context: Context, request: HashRequest) -> HashResponse:
-    """The digest of data. KMIP 1.4 §4.37; KMIP 2.1 §6.1.22."""
+    """The digest of data, whole or in parts. KMIP 1.4 §4.37; KMIP 2.1 §6.1.22."""
     context.permit(Operation.HASH)
-    refuse_parts(request)
-    algorithm = request.cryptographic_parameters.hashing_algorithm
-    if algorithm is None:
-        raise BadCryptographicParameters("a Hashing Algorithm must be given")
-    return HashResponse(data=hashing.digest(algorithm, required(request.data)))
+    part = part_of(context, request, Operation.HASH, None)
+    response: HashResponse = part.advance(lambda: _Hashing(request))
+    return response
+
+
+class _Hashing:
+    keeps_data = False
+
+    def __init__(self, request: HashRequest) -> None:
+        self.parameters = request.cryptographic_parameters
+        self.repeatable: dict[str, bytes | None] = {}
+        if self.parameters.hashing_algorithm is None:
+            raise BadCryptographicParameters("a Hashing Algorithm must be given")
+        self._work = hashing.digesting(self.parameters.hashing_algorithm)
+
+    def advance(self, request: HashRequest, data: bytes, last: bool) -> HashResponse:  # noqa: ARG002
+        self._work.update(data)
+        return HashResponse(data=self._work.finalize() if last else None)
 
 
 @operation(Operation.RNG_RETRIEVE)

@@ -90,7 +90,8 @@ def _matching(context: Context, request: LocateRequest, conditions: list[Conditi
     mask = request.storage_status_mask
     wants_archived = mask is not None and bool(mask & StorageStatusMask.ARCHIVAL_STORAGE)
     wants_online = mask is None or bool(mask & StorageStatusMask.ON_LINE_STORAGE)
-    wants_destroyed = _asks_for_destroyed(conditions) or (
+    # 2.x shows destroyed objects to those alone who ask for that storage (KMIP 2.1 §6.1.28).
+    wants_destroyed = (context.version.major == 1 and _asks_for_destroyed(conditions)) or (
         mask is not None and bool(mask & StorageStatusMask.DESTROYED_STORAGE)
     )
     query = LocateQuery(

@@ -1,16 +1,20 @@
-"""MAC and MAC Verify. KMIP 1.4 sections 4.33 and 4.34."""
+"""MAC and MAC Verify, whole or in parts. KMIP 1.4 sections 4.33 and 4.34."""
 
 from __future__ import annotations
 
 from kmip_server.crypto import mac
+from kmip_server.crypto.hashing import Digesting
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened, required
+from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened_part, required
 from kmip_server.engine.registry import operation
+from kmip_server.errors import BadCryptographicParameters, UnsupportedCryptographicParameters
 from kmip_server.protocol.enums import (
+    BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
     ObjectType,
     Operation,
+    ValidityIndicator,
 )
 from kmip_server.protocol.payloads.cryptographic import (
     MACRequest,
@@ -23,30 +27,74 @@ _MASK = CryptographicUsageMask
 _MAC_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 
 
-def _mac_algorithm(key: UsableKey) -> CryptographicAlgorithm:
-    """HMAC with the hash that the parameters or the key name; CMAC with a cipher's key."""
-    parameters = key.parameters
-    if parameters.cryptographic_algorithm is not None:
-        return parameters.cryptographic_algorithm
-    if parameters.hashing_algorithm is not None:
-        return mac.hmac_of(parameters.hashing_algorithm)
-    return key.algorithm
-
-
 @operation(Operation.MAC)
 def compute_mac(context: Context, request: MACRequest) -> MACResponse:
     """Compute a MAC over data. KMIP 1.4 §4.33; KMIP 2.1 §6.1.32."""
-    key = opened(context, request, Operation.MAC, _MASK.MAC_GENERATE, _MAC_KEYS)
-    data = required(request.data)
-    computed = mac.mac(_mac_algorithm(key), key.key, data, weak_allowed=context.policy.weak_algorithms)
-    debit(context, key.found, len(data))
-    return MACResponse(unique_identifier=key.found.unique_identifier, mac_data=computed)
+    part, key = opened_part(context, request, Operation.MAC, _MASK.MAC_GENERATE, _MAC_KEYS)
+    weak = context.policy.weak_algorithms
+    response: MACResponse = part.advance(lambda: _Computing(key, weak_allowed=weak), key.found)
+    debit(context, key.found, len(part.data), first=part.first)
+    return response
 
 
 @operation(Operation.MAC_VERIFY)
 def mac_verify(context: Context, request: MACVerifyRequest) -> MACVerifyResponse:
-    """Say whether a MAC is that of data. KMIP 1.4 §4.34; KMIP 2.1 §6.1.33."""
-    key = opened(context, request, Operation.MAC_VERIFY, _MASK.MAC_VERIFY, _MAC_KEYS)
-    given = required(request.mac_data, "MAC Data")
-    valid = mac.mac_verify(_mac_algorithm(key), key.key, required(request.data), given)
-    return MACVerifyResponse(unique_identifier=key.found.unique_identifier, validity_indicator=indicator(valid))
+    """Say whether a MAC is that of data.
+
+    In several parts, MAC Data may come with any of them, and the validity is Unknown until the last.
+    KMIP 1.4 §4.34; KMIP 2.1 §6.1.33.
+    """
+    part, key = opened_part(context, request, Operation.MAC_VERIFY, _MASK.MAC_VERIFY, _MAC_KEYS)
+    response: MACVerifyResponse = part.advance(lambda: _Verifying(key), key.found)
+    return response
+
+
+class _MACProcess:
+    """What both have: a MAC in the making."""
+
+    keeps_data = False
+
+    def __init__(self, key: UsableKey, *, weak_allowed: bool = True) -> None:
+        self.parameters = key.parameters
+        self.repeatable: dict[str, bytes | None] = {}
+        self._unique_identifier = key.found.unique_identifier
+        self._work: Digesting = mac.begin(mac_algorithm(key), key.key, weak_allowed=weak_allowed)
+
+
+class _Computing(_MACProcess):
+    def advance(self, request: MACRequest, data: bytes, last: bool) -> MACResponse:  # noqa: ARG002
+        self._work.update(data)
+        return MACResponse(
+            unique_identifier=self._unique_identifier, mac_data=self._work.finalize() if last else None
+        )
+
+
+class _Verifying(_MACProcess):
+    _mac_data: bytes | None = None
+
+    def advance(self, request: MACVerifyRequest, data: bytes, last: bool) -> MACVerifyResponse:
+        if request.mac_data is not None:
+            if self._mac_data not in (None, request.mac_data):
+                raise BadCryptographicParameters("a later part contradicts the first")
+            self._mac_data = request.mac_data
+        self._work.update(data)
+        validity = ValidityIndicator.UNKNOWN
+        if last:
+            validity = indicator(mac.matches(self._work.finalize(), required(self._mac_data, "MAC Data")))
+        return MACVerifyResponse(unique_identifier=self._unique_identifier, validity_indicator=validity)
+
+
+def mac_algorithm(key: UsableKey) -> CryptographicAlgorithm | mac.HMACOf:
+    """HMAC with the hash that the parameters or the key name; CMAC with a cipher's key.
+
+    Raises UnsupportedCryptographicParameters for a Block Cipher Mode that makes no MAC, where a cipher is to.
+    """
+    parameters = key.parameters
+    mode = parameters.block_cipher_mode
+    algorithm = parameters.cryptographic_algorithm
+    if algorithm is None and mode != BlockCipherMode.CMAC and parameters.hashing_algorithm is not None:
+        return mac.hmac_of(parameters.hashing_algorithm)
+    algorithm = algorithm or key.algorithm
+    if algorithm not in mac.HMACS and mode not in (None, BlockCipherMode.CMAC):
+        raise UnsupportedCryptographicParameters(f"{mode.title} makes no MAC here; CMAC does")
+    return algorithm

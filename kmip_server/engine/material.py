@@ -73,6 +73,14 @@ def with_key_block(managed_object: ManagedObject, block: KeyBlock) -> ManagedObj
     return made
 
 
+def without_attributes(managed_object: ManagedObject) -> ManagedObject:
+    """The key or Secret Data without the attributes that its Key Value brought along."""
+    block = key_block(managed_object)
+    if not isinstance(block.key_value, KeyValue) or not block.key_value.attributes:
+        return managed_object
+    return with_key_block(managed_object, replace(block, key_value=replace(block.key_value, attributes=())))
+
+
 def key_material(managed_object: ManagedObject) -> bytes | TransparentMaterial:
     """The Key Material in clear. Raises KeyValueNotPresent, or IllegalOperation where it is stored wrapped."""
     block = key_block(managed_object)
@@ -95,7 +103,7 @@ def digested(managed_object: ManagedObject) -> bytes | None:
     if isinstance(managed_object, Template):
         return None
     value = managed_object.key_block.key_value
-    if not isinstance(value, KeyValue):
+    if not isinstance(value, KeyValue) or managed_object.key_block.key_wrapping_data is not None:
         return None
     if isinstance(value.key_material, bytes):
         return value.key_material

@@ -1,8 +1,8 @@
-"""How an item of a batch names what earlier items answered. KMIP 2.1 sections 4.58 and 11.58.
+"""How an item of a batch names what earlier items answered. KMIP 2.1 sections 4.58, 7.9, 11.13 and 11.58.
 
-Strategy: after each item of a 2.x batch the Unique Identifiers of its answer are kept in their order, and by
-operation, the latest first. A reference is looked up there when its item's turn comes; one that names nothing, or
-more than one object, is refused, because nobody could tell which object was meant.
+Strategy: after each item of a 2.x batch the Unique Identifiers and the Data of its answer are kept in their order,
+and by operation, the latest alone. A reference is looked up there when its item's turn comes; one that names
+nothing, or more than one object, is refused, because nobody could tell which object was meant.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmip_server.errors import InvalidField, ObjectNotFound
-from kmip_server.protocol.enums import Operation
+from kmip_server.protocol.enums import DataEnumeration, Operation
 from kmip_server.protocol.enums import UniqueIdentifierEnumeration as Named
-from kmip_server.protocol.schema import NthIdentifier
+from kmip_server.protocol.schema import NthData, NthIdentifier
 
 _PRIVATE, _PUBLIC = "private_key_unique_identifier", "public_key_unique_identifier"
 _FIELDS = ("unique_identifier", "unique_identifiers", _PRIVATE, _PUBLIC)
@@ -41,18 +41,48 @@ _NAMED: dict[Named, tuple[Operation, str | None]] = {
 }
 
 
+_DATA_FIELDS = ("data", "mac_data", "signature_data")
+_NAMED_DATA: dict[DataEnumeration, tuple[Operation, str]] = {
+    DataEnumeration.DECRYPT: (Operation.DECRYPT, "data"),
+    DataEnumeration.ENCRYPT: (Operation.ENCRYPT, "data"),
+    DataEnumeration.HASH: (Operation.HASH, "data"),
+    DataEnumeration.MAC_MAC_DATA: (Operation.MAC, "mac_data"),
+    DataEnumeration.RNG_RETRIEVE: (Operation.RNG_RETRIEVE, "data"),
+    DataEnumeration.SIGN_SIGNATURE_DATA: (Operation.SIGN, "signature_data"),
+    DataEnumeration.SIGNATURE_VERIFY: (Operation.SIGNATURE_VERIFY, "data"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What the items so far have answered. Never changes; `and_then` gives the next one."""
 
     identifiers: tuple[str, ...] = ()
+    data: tuple[bytes, ...] = field(default=(), repr=False)
+    data_by_operation: Mapping[tuple[Operation, str], bytes] = field(default_factory=dict, repr=False)
     by_operation: Mapping[Operation, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def and_then(self, operation: Operation, response: Any) -> Answered:
         """With the Unique Identifiers of one more answer."""
         given = {name: _several(getattr(response, name, None)) for name in _FIELDS}
         here = tuple(each for name in _FIELDS for each in given[name])
-        return Answered(self.identifiers + here, {**self.by_operation, operation: given})
+        put_out = {(operation, name): getattr(response, name, None) for name in _DATA_FIELDS}
+        data = {key: value for key, value in put_out.items() if isinstance(value, bytes)}
+        return Answered(
+            identifiers=self.identifiers + here,
+            data=(*self.data, *data.values()),
+            data_by_operation={**self.data_by_operation, **data},
+            by_operation={**self.by_operation, operation: given},
+        )
+
+    def named_data(self, reference: DataEnumeration | NthData) -> bytes:
+        """The Data that a reference stands for. Raises InvalidField where no earlier item has put it out."""
+        if isinstance(reference, NthData):
+            if -len(self.data) <= reference.number < len(self.data):
+                return self.data[reference.number]
+        elif _NAMED_DATA[reference] in self.data_by_operation:
+            return self.data_by_operation[_NAMED_DATA[reference]]
+        raise InvalidField("no earlier item of the batch has put out the Data that is referred to")
 
     def named(self, reference: Named | NthIdentifier) -> str:
         """The Unique Identifier that a reference stands for.

@@ -1,57 +1,45 @@
-"""A key leaves wrapped by another key. KMIP 1.4 sections 2.1.5, 2.1.6 and 4.11.
+"""A key leaves wrapped by other keys. KMIP 1.4 sections 2.1.5, 2.1.6 and 4.11.
 
-Strategy: Encrypt with AES key wrap, of the bytes alone (No Encoding) or of the whole Key Value in TTLV (TTLV
-Encoding, the default). The wrapping key is opened like any object: with permission, and only if it is Active
-and may wrap. The answer names the Cryptographic Parameters used, because some clients cannot do without.
+Strategy: what is wrapped are the bytes of the Key Material alone (No Encoding) or the whole Key Value in TTLV (TTLV
+Encoding, the default), which may hold attributes; how, are the steps of the Wrapping Method in `wrapping_keys.py`.
+The answer names the Cryptographic Parameters used, because some clients cannot do without.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from kmip_server.crypto import wrapping as key_wrap
-from kmip_server.engine import material
+from kmip_server.engine import attributes, material
 from kmip_server.engine.context import Context, Found
+from kmip_server.engine.wrapping_keys import STEPS, Authenticated, Encrypted, Step, authenticate, encrypt
 from kmip_server.errors import (
     EncodingOptionError,
     FeatureNotSupported,
     IllegalOperation,
-    KmipError,
+    InvalidField,
+    KeyValueNotPresent,
     MissingData,
-    ObjectNotFound,
-    UnsupportedCryptographicParameters,
-    WrappingKeyUnusable,
-    WrappingObjectNotFound,
 )
 from kmip_server.protocol import ttlv
-from kmip_server.protocol.attribute_values import CryptographicParameters
-from kmip_server.protocol.enums import (
-    BlockCipherMode,
-    CryptographicAlgorithm,
-    CryptographicUsageMask,
-    EncodingOption,
-    ObjectType,
-    Operation,
-    State,
-    WrappingMethod,
-)
+from kmip_server.protocol.enums import EncodingOption
 from kmip_server.protocol.objects import (
-    EncryptionKeyInformation,
+    KeyBlock,
     KeyValue,
     KeyWrappingData,
     KeyWrappingSpecification,
     ManagedObject,
     key_value_item,
 )
-from kmip_server.protocol.schema import ObjectReference
-from kmip_server.protocol.tags import Tag
 
-_WRAP = {
-    BlockCipherMode.NISTKEYWRAP: key_wrap.wrap,
-    BlockCipherMode.AESKEYWRAPPADDING: key_wrap.wrap_with_padding,
-}
-# Wrapped without a mode being named anywhere: RFC 3394, which is what arrays expect.
-_DEFAULT_MODE = BlockCipherMode.NISTKEYWRAP
+
+def is_hidden(managed_object: ManagedObject) -> bool:
+    """Whether the object is wrapped so that its value cannot be read: MAC/sign alone hides nothing."""
+    block = getattr(managed_object, "key_block", None)
+    if not isinstance(block, KeyBlock) or block.key_wrapping_data is None:
+        return False
+    # What a method that is not served does, is to encrypt: TR-31 does.
+    return Step.ENCRYPT in STEPS.get(block.key_wrapping_data.wrapping_method, (Step.ENCRYPT,))
 
 
 def wrapped(
@@ -59,80 +47,92 @@ def wrapped(
 ) -> ManagedObject:
     """The object with its Key Value wrapped as the specification asks.
 
-    Raises IllegalOperation for an object without Key Value or a wrapping key that is none, FeatureNotSupported
-    for other methods, EncodingOptionError, WrappingObjectNotFound, WrappingKeyUnusable,
-    UnsupportedCryptographicParameters.
+    Raises IllegalOperation for an object without Key Value or a wrapping key that is none, KeyValueNotPresent,
+    FeatureNotSupported for TR-31, MissingData and InvalidField for the keys that a method does not go with,
+    EncodingOptionError, and what `wrapping_keys.encrypt` raises.
     """
     block = material.key_block(managed_object)
-    value = block.key_value
-    if not isinstance(value, KeyValue) or block.key_wrapping_data is not None:
-        raise IllegalOperation("the object is stored wrapped, or without its value; it cannot be wrapped again")
-    _require_supported(specification)
-    information = specification.encryption_key_information
-    if information is None:
-        raise MissingData("Key Wrapping Specification must have Encryption Key Information")
-    key, parameters = _wrapping_key(context, information)
-    attributes = tuple(
-        attribute for name in specification.attribute_names for attribute in found.attributes.instances(name)
-    )
+    if block.key_value is None:
+        raise KeyValueNotPresent("the object was registered without its Key Value")
+    if not isinstance(block.key_value, KeyValue) or block.key_wrapping_data is not None:
+        raise IllegalOperation(
+            "the object is stored wrapped; it can be wrapped anew under Key Wrap Type Not Wrapped"
+        )
+    specification = _resolved(context, specification)
+    _require_keys(found, specification)
+    data = _clear(context, found, block.key_value, specification)
+    encrypted: Encrypted | None = None
+    authenticated: Authenticated | None = None
+    for step in STEPS[specification.wrapping_method]:
+        if step is Step.ENCRYPT:
+            assert specification.encryption_key_information is not None
+            encrypted = encrypt(context, specification.encryption_key_information, data)
+            data = encrypted.data
+        else:
+            assert specification.mac_signature_key_information is not None
+            authenticated = authenticate(context, specification.mac_signature_key_information, data)
     no_encoding = specification.encoding_option == EncodingOption.NO_ENCODING
-    if no_encoding and specification.attribute_names:
-        raise EncodingOptionError("attributes can be wrapped along under TTLV Encoding only")
-    if no_encoding and not isinstance(value.key_material, bytes):
-        raise EncodingOptionError("a Transparent key can be wrapped under TTLV Encoding only")
-    mode = parameters.block_cipher_mode or _DEFAULT_MODE
-    wrapping_data = KeyWrappingData(
-        wrapping_method=specification.wrapping_method,
-        encryption_key_information=EncryptionKeyInformation(
-            unique_identifier=information.unique_identifier,
-            cryptographic_parameters=replace(parameters, block_cipher_mode=mode),
-        ),
-        encoding_option=specification.encoding_option,
-    )
-    if no_encoding and isinstance(value.key_material, bytes):
+    block = replace(
+        block,
         # Wrapped un-encoded, the Key Material stays where it is, inside the Key Value: PyKMIP reads nothing else.
-        hidden: KeyValue | bytes = KeyValue(key_material=_WRAP[mode](key, value.key_material))
-    else:
-        clear = ttlv.encode(key_value_item(replace(value, attributes=attributes), context.version))
-        hidden = _WRAP[mode](key, clear)
-    block = replace(block, key_value=hidden, key_wrapping_data=wrapping_data)
+        key_value=KeyValue(key_material=data) if no_encoding else data,
+        key_wrapping_data=_told(specification, encrypted, authenticated),
+    )
     return material.with_key_block(managed_object, block)
 
 
-def _require_supported(specification: KeyWrappingSpecification) -> None:
-    if specification.wrapping_method != WrappingMethod.ENCRYPT:
-        raise FeatureNotSupported("keys are wrapped by the method Encrypt only")
-    if specification.mac_signature_key_information is not None:
-        raise FeatureNotSupported("the method Encrypt takes no MAC/Signature Key Information")
+def _resolved(context: Context, specification: KeyWrappingSpecification) -> KeyWrappingSpecification:
+    """With the Unique Identifiers of its keys, where it names them by what an earlier item has answered."""
+    keys: dict[str, Any] = {}
+    for name in ("encryption_key_information", "mac_signature_key_information"):
+        information = getattr(specification, name)
+        if information is not None:
+            resolved = context.resolved(information.unique_identifier)
+            keys[name] = replace(information, unique_identifier=resolved)
+    return replace(specification, **keys)
 
 
-def _wrapping_key(context: Context, information: EncryptionKeyInformation) -> tuple[bytes, CryptographicParameters]:
-    """The bytes of the wrapping key, and the parameters to wrap with."""
-    found = _open(context, information.unique_identifier)
-    if found.object_type != ObjectType.SYMMETRIC_KEY:
-        raise IllegalOperation("the wrapping object is not a Symmetric Key")
-    if found.state != State.ACTIVE:
-        raise WrappingKeyUnusable("the wrapping key is not Active")
-    mask = found.attributes.one(Tag.CRYPTOGRAPHIC_USAGE_MASK) or CryptographicUsageMask(0)
-    if not mask & CryptographicUsageMask.WRAP_KEY:
-        raise WrappingKeyUnusable("the Cryptographic Usage Mask of the wrapping key lacks Wrap Key")
-    if found.attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM) != CryptographicAlgorithm.AES:
-        raise UnsupportedCryptographicParameters("keys are wrapped by AES keys only")
-    parameters = information.cryptographic_parameters
-    if parameters is None:
-        parameters = found.attributes.one(Tag.CRYPTOGRAPHIC_PARAMETERS) or CryptographicParameters()
-    if (parameters.block_cipher_mode or _DEFAULT_MODE) not in _WRAP:
-        raise UnsupportedCryptographicParameters("keys are wrapped by NIST Key Wrap or AES Key Wrap Padding only")
-    key = material.key_material(found.material())
-    if not isinstance(key, bytes):
-        raise IllegalOperation("the wrapping key is Transparent; register it Raw")
-    return key, parameters
+def _require_keys(found: Found, specification: KeyWrappingSpecification) -> None:
+    """Check that the specification names the keys of its Wrapping Method, and no others."""
+    method = specification.wrapping_method
+    steps = STEPS.get(method)
+    if steps is None:
+        raise FeatureNotSupported(f"keys are not wrapped by the method {method.title}")
+    for step, title, information in (
+        (Step.ENCRYPT, "Encryption Key Information", specification.encryption_key_information),
+        (Step.AUTHENTICATE, "MAC/Signature Key Information", specification.mac_signature_key_information),
+    ):
+        if step in steps and information is None:
+            raise MissingData(f"the Wrapping Method {method.title} needs {title}")
+        if step not in steps and information is not None:
+            raise InvalidField(f"the Wrapping Method {method.title} takes no {title}")
+        if information is not None and information.unique_identifier == found.unique_identifier:
+            raise IllegalOperation("a key does not wrap itself")
 
 
-def _open(context: Context, unique_identifier: ObjectReference) -> Found:
-    try:
-        return context.open(unique_identifier, Operation.GET)
-    except ObjectNotFound as error:
-        raise WrappingObjectNotFound("no wrapping key has this Unique Identifier") from error
-    except KmipError as error:
-        raise WrappingKeyUnusable(f"the wrapping key cannot be used: {error.message}") from error
+def _clear(context: Context, found: Found, value: KeyValue, specification: KeyWrappingSpecification) -> bytes:
+    """The bytes to wrap, by the Encoding Option."""
+    names = specification.attribute_names
+    if specification.encoding_option != EncodingOption.NO_ENCODING:
+        seen = attributes.view(found, context.policy.lease_time_seconds)
+        along = tuple(attribute for name in dict.fromkeys(names) for attribute in seen.instances(name))
+        return ttlv.encode(key_value_item(replace(value, attributes=along), context.version))
+    if names:
+        raise EncodingOptionError("attributes can be wrapped along under TTLV Encoding only")
+    if not isinstance(value.key_material, bytes):
+        raise EncodingOptionError("a Transparent key can be wrapped under TTLV Encoding only")
+    return value.key_material
+
+
+def _told(
+    specification: KeyWrappingSpecification, encrypted: Encrypted | None, authenticated: Authenticated | None
+) -> KeyWrappingData:
+    """The Key Wrapping Data that says what was done."""
+    return KeyWrappingData(
+        wrapping_method=specification.wrapping_method,
+        encryption_key_information=encrypted.information if encrypted else None,
+        mac_signature_key_information=authenticated.information if authenticated else None,
+        mac_signature=authenticated.mac_signature if authenticated else None,
+        iv_counter_nonce=encrypted.iv if encrypted else None,
+        encoding_option=specification.encoding_option,
+    )

@@ -21,6 +21,7 @@ from kmip_server.protocol.enums import (
     MaskGenerator,
     NameType,
     PaddingMethod,
+    ProtectionStorageMask,
     RecommendedCurve,
     RevocationReasonCode,
     RNGAlgorithm,
@@ -29,7 +30,7 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.schema import LongInteger, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_1, V1_2, V1_4, V2_1
+from kmip_server.protocol.versions import V1_1, V1_2, V1_4, V2_0, V2_1
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,13 @@ class RNGParameters:
     recommended_curve: RecommendedCurve | None = field(Tag.RECOMMENDED_CURVE)
     fips186_variation: FIPS186Variation | None = field(Tag.FIPS186_VARIATION)
     prediction_resistance: bool | None = field(Tag.PREDICTION_RESISTANCE)
+
+
+@structure(Tag.PROTECTION_STORAGE_MASKS)
+class ProtectionStorageMasks:
+    """What a client permits, or a server offers: any one of these. KMIP 2.1 §7.33."""
+
+    masks: tuple[ProtectionStorageMask, ...] = field(Tag.PROTECTION_STORAGE_MASK, since=V2_0)
 
 
 @structure(Tag.ROTATE_NAME)

@@ -14,10 +14,11 @@ from enum import IntFlag
 from typing import Any, TypeVar
 
 from kmip_server.errors import CodecError, DuplicateField, MissingData, UnknownEnumeration, UnknownTag
-from kmip_server.protocol.enums import MASK_BITS, ItemType, UniqueIdentifierEnumeration
+from kmip_server.protocol.enums import MASK_BITS, DataEnumeration, ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.schema import (
     FieldRow,
+    NthData,
     NthIdentifier,
     Spelling,
     declared,
@@ -27,7 +28,7 @@ from kmip_server.protocol.schema import (
     tag_title,
 )
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.ttlv import STRUCTURE, TEXT_STRING, Item
+from kmip_server.protocol.ttlv import BYTE_STRING, STRUCTURE, TEXT_STRING, Item
 from kmip_server.protocol.versions import LATEST, Version
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ Encoder = Callable[[Any, Version | None], Any]
 _ONE, _REPEATED, _SPELLED = range(3)
 _Writer = tuple[str, int, int, Encoder | Spelling, int]
 """Field, tag, Item Type (0 where the value decides it), what encodes it, and how often it stands."""
-_UNTYPED = ("item", "reference")
+_UNTYPED = ("item", "reference", "data")
 """Kinds whose encoder gives Item Type and value."""
 
 
@@ -201,6 +202,8 @@ def decoder(kind: Any) -> Decoder:
         return _as_item
     if kind == "reference":
         return _reference
+    if kind == "data":
+        return _data
     if is_structure(kind):
         return lambda item, version: decode_structure(kind, item, version)
     expected = item_type(kind)
@@ -229,6 +232,28 @@ def _reference(item: Item, version: Version) -> str | UniqueIdentifierEnumeratio
     if version.major > 1 and kind == ItemType.INTEGER:
         return NthIdentifier(value)
     raise _wrong_type(item, ItemType.TEXT_STRING)
+
+
+def _data(item: Item, version: Version) -> bytes | DataEnumeration | NthData:
+    """Data, or where in the batch it comes from. 1.x knows bytes alone."""
+    _, kind, value = item
+    if kind == BYTE_STRING:
+        data: bytes = value
+        return data
+    if version.major > 1 and kind == ItemType.ENUMERATION:
+        named: DataEnumeration = _NAMED_DATA(item, version)
+        return named
+    if version.major > 1 and kind == ItemType.INTEGER:
+        return NthData(value)
+    raise _wrong_type(item, ItemType.BYTE_STRING)
+
+
+def _encode_data(value: Any, version: Version | None) -> tuple[int, Any]:  # noqa: ARG001
+    if isinstance(value, NthData):
+        return ItemType.INTEGER, value.number
+    if isinstance(value, DataEnumeration):
+        return ItemType.ENUMERATION, int(value)
+    return BYTE_STRING, value
 
 
 def _encode_reference(value: Any, version: Version | None) -> tuple[int, Any]:  # noqa: ARG001
@@ -279,6 +304,8 @@ def encoder(kind: Any) -> Encoder:
         return lambda value, version: value[1:]
     if kind == "reference":
         return _encode_reference
+    if kind == "data":
+        return _encode_data
     if is_structure(kind):
         return lambda value, version: encode_fields(value, version)
     if isinstance(kind, type) and issubclass(kind, IntFlag):
@@ -287,4 +314,5 @@ def encoder(kind: Any) -> Encoder:
     return lambda value, version: value
 
 
+_NAMED_DATA = _enumeration_decoder(DataEnumeration)
 _NAMED_IDENTIFIER = _enumeration_decoder(UniqueIdentifierEnumeration)

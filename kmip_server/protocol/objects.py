@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from kmip_server.errors import CodecError, DuplicateField, MissingData, NotInVersion, UnknownTag
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey
 from kmip_server.protocol.attribute_values import CryptographicParameters
-from kmip_server.protocol.codec import decode_fields, decode_structure, encode_structure
+from kmip_server.protocol.codec import decode_structure, encode_structure
 from kmip_server.protocol.enums import (
     CertificateRequestType,
     CertificateType,
@@ -24,7 +24,6 @@ from kmip_server.protocol.enums import (
     KeyCompressionType,
     KeyFormatType,
     ObjectType,
-    RecommendedCurve,
     SecretDataType,
     SplitKeyMethod,
     WrappingMethod,
@@ -67,6 +66,25 @@ class KeyWrappingData:
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
 
 
+@dataclass(frozen=True, slots=True)
+class _NamesOrReferences:
+    """2.x: Attribute Names, as the standard's table still has them, or Attribute References as everywhere else."""
+
+    tags: frozenset[int] = ATTRIBUTE_NAMES[1].tags | ATTRIBUTE_NAMES[2].tags
+
+    def decode(self, items: list[Item], version: Version) -> tuple[AttributeKey, ...]:
+        found: list[AttributeKey] = []
+        for item in items:
+            found += ATTRIBUTE_NAMES[1 if item[0] == Tag.ATTRIBUTE_NAME else 2].decode([item], version)
+        return tuple(found)
+
+    def encode(self, value: tuple[AttributeKey, ...], version: Version) -> list[Item]:
+        return ATTRIBUTE_NAMES[2].encode(value, version)
+
+
+WRAPPED_ATTRIBUTE_NAMES: dict[int, Spelling] = {1: ATTRIBUTE_NAMES[1], 2: _NamesOrReferences()}
+
+
 @structure(Tag.KEY_WRAPPING_SPECIFICATION)
 class KeyWrappingSpecification:
     """How a Get wants its Key Value wrapped. KMIP 1.4 §2.1.6."""
@@ -74,7 +92,7 @@ class KeyWrappingSpecification:
     wrapping_method: WrappingMethod = field(Tag.WRAPPING_METHOD)
     encryption_key_information: EncryptionKeyInformation | None = field(Tag.ENCRYPTION_KEY_INFORMATION)
     mac_signature_key_information: MACSignatureKeyInformation | None = field(Tag.MAC_SIGNATURE_KEY_INFORMATION)
-    attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=ATTRIBUTE_NAMES)
+    attribute_names: tuple[AttributeKey, ...] = field(Tag.ATTRIBUTE_NAME, spellings=WRAPPED_ATTRIBUTE_NAMES)
     encoding_option: EncodingOption | None = field(Tag.ENCODING_OPTION, since=V1_1)
 
 
@@ -314,90 +332,3 @@ def decode_object(item: Item, version: Version) -> ManagedObject:
     """The Managed Object that an item is."""
     made: ManagedObject = decode_structure(_BY_TAG[item[0]], item, version)
     return made
-
-
-# --- Transparent keys ---------------------------------------------------------------------------
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentSymmetricKey:
-    key: bytes = field(Tag.KEY, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentDSAPrivateKey:
-    p: BigInteger = field(Tag.P)
-    q: BigInteger = field(Tag.Q)
-    g: BigInteger = field(Tag.G)
-    x: BigInteger = field(Tag.X, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentDSAPublicKey:
-    p: BigInteger = field(Tag.P)
-    q: BigInteger = field(Tag.Q)
-    g: BigInteger = field(Tag.G)
-    y: BigInteger = field(Tag.Y)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentRSAPrivateKey:
-    modulus: BigInteger = field(Tag.MODULUS)
-    private_exponent: BigInteger | None = field(Tag.PRIVATE_EXPONENT, secret=True)
-    public_exponent: BigInteger | None = field(Tag.PUBLIC_EXPONENT)
-    p: BigInteger | None = field(Tag.P, secret=True)
-    q: BigInteger | None = field(Tag.Q, secret=True)
-    prime_exponent_p: BigInteger | None = field(Tag.PRIME_EXPONENT_P, secret=True)
-    prime_exponent_q: BigInteger | None = field(Tag.PRIME_EXPONENT_Q, secret=True)
-    crt_coefficient: BigInteger | None = field(Tag.CRT_COEFFICIENT, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentRSAPublicKey:
-    modulus: BigInteger = field(Tag.MODULUS)
-    public_exponent: BigInteger = field(Tag.PUBLIC_EXPONENT)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentECPrivateKey:
-    """One structure for Transparent EC (1.3) and the ECDSA, ECDH and ECMQV forms before it."""
-
-    recommended_curve: RecommendedCurve = field(Tag.RECOMMENDED_CURVE)
-    d: BigInteger = field(Tag.D, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentECPublicKey:
-    recommended_curve: RecommendedCurve = field(Tag.RECOMMENDED_CURVE)
-    q_string: bytes = field(Tag.Q_STRING)
-
-
-_F = KeyFormatType
-TRANSPARENT: dict[KeyFormatType, type[Any]] = {
-    _F.TRANSPARENT_SYMMETRIC_KEY: TransparentSymmetricKey,
-    _F.TRANSPARENT_DSA_PRIVATE_KEY: TransparentDSAPrivateKey,
-    _F.TRANSPARENT_DSA_PUBLIC_KEY: TransparentDSAPublicKey,
-    _F.TRANSPARENT_RSA_PRIVATE_KEY: TransparentRSAPrivateKey,
-    _F.TRANSPARENT_RSA_PUBLIC_KEY: TransparentRSAPublicKey,
-    _F.TRANSPARENT_ECDSA_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECDSA_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_ECDH_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECDH_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_ECMQV_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECMQV_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_EC_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_EC_PUBLIC_KEY: TransparentECPublicKey,
-}
-
-
-def transparent_numbers(key_format_type: KeyFormatType, material: TransparentMaterial, version: Version) -> Any:
-    """The typed structure of a Transparent Key Material. Raises CodecError where it is not that structure."""
-    expected = TRANSPARENT.get(key_format_type)
-    if expected is None:
-        raise CodecError(f"Key Material of {key_format_type.title} is a Byte String")
-    return decode_fields(expected, material.items, version)
-
-
-def transparent_material(numbers: Any, version: Version) -> TransparentMaterial:
-    """The Key Material that holds a Transparent structure."""
-    return TransparentMaterial(tuple(encode_structure(numbers, version)[2]))

@@ -77,12 +77,22 @@ _REASONS: dict[type[e.KmipError], tuple[ResultReason, ResultReason]] = {
     e.KeyWrapTypeNotSupported: (_R.FEATURE_NOT_SUPPORTED, _R.KEY_WRAP_TYPE_NOT_SUPPORTED),
     e.EncodingOptionError: (_R.ENCODING_OPTION_ERROR, _R.ENCODING_OPTION_ERROR),
     e.WrappingObjectNotFound: (_R.ITEM_NOT_FOUND, _R.WRAPPING_OBJECT_NOT_FOUND),
+    e.WrappingObjectArchived: (_R.OBJECT_ARCHIVED, _R.WRAPPING_OBJECT_ARCHIVED),
+    e.WrappingObjectDestroyed: (_R.PERMISSION_DENIED, _R.WRAPPING_OBJECT_DESTROYED),
+    e.WrappingParametersNotFound: (_R.ITEM_NOT_FOUND, _R.BAD_CRYPTOGRAPHIC_PARAMETERS),
     e.WrappingKeyUnusable: (_R.PERMISSION_DENIED, _R.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK),
     e.InvalidCorrelationValue: (_R.ITEM_NOT_FOUND, _R.INVALID_CORRELATION_VALUE),
     e.InternalError: (_R.GENERAL_FAILURE, _R.GENERAL_FAILURE),
 }
 
-_CREATING = (Operation.CREATE, Operation.CREATE_KEY_PAIR, Operation.REGISTER, Operation.RE_KEY)
+_CREATING = (
+    Operation.CREATE,
+    Operation.CREATE_KEY_PAIR,
+    Operation.REGISTER,
+    Operation.IMPORT,
+    Operation.RE_KEY,
+    Operation.RE_KEY_KEY_PAIR,
+)
 
 # Where an operation's own error table in 1.x says otherwise (KMIP 1.4 §11.2-11.36).
 _IN_OPERATION: dict[tuple[Operation, type[e.KmipError]], ResultReason] = {
@@ -93,6 +103,8 @@ _IN_OPERATION: dict[tuple[Operation, type[e.KmipError]], ResultReason] = {
     (Operation.MODIFY_ATTRIBUTE, e.NonUniqueNameAttribute): _R.ILLEGAL_OPERATION,
     (Operation.MODIFY_ATTRIBUTE, e.AttributeNotFound): _R.INVALID_FIELD,
     (Operation.GET, e.ObjectDestroyed): _R.ITEM_NOT_FOUND,
+    (Operation.GET, e.KeyValueNotPresent): _R.ILLEGAL_OPERATION,
+    (Operation.EXPORT, e.KeyValueNotPresent): _R.ILLEGAL_OPERATION,
     (Operation.RE_KEY, e.MissingData): _R.INVALID_MESSAGE,
 }
 

@@ -40,6 +40,16 @@ class NthIdentifier:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class NthData:
+    """The n-th Data of the response, from 0; negative: counted back. KMIP 2.1 §7.9."""
+
+    number: int
+
+
+Data = Annotated[bytes, "data"]
+"""Data of a request. From 2.0 on it may come as a DataEnumeration or NthData, for what an earlier operation of the
+batch has put out; it is bytes by the time an operation sees it."""
 ObjectReference = Annotated[str | UniqueIdentifierEnumeration | NthIdentifier, "reference"]
 """How a request names an object: its Unique Identifier; from 2.0 on also by an earlier operation of the batch."""
 
@@ -67,7 +77,7 @@ class FieldRow:
     name: str
     tag: int
     kind: Any
-    """int, str, bytes, bool, an ItemType, an enumeration, a mask, a structure class, "item" or "reference"."""
+    """int, str, bytes, bool, an ItemType, an enumeration, a mask, a structure, "item", "reference" or "data"."""
     required: bool
     repeated: bool
     since: Version

@@ -41,7 +41,7 @@ _COLUMNS = {
     "last_change_date": Tag.LAST_CHANGE_DATE,
     "original_creation_date": Tag.ORIGINAL_CREATION_DATE,
 }
-_CHANGING = (*_COLUMNS, "owner", "domain", "attributes", "revision")
+_CHANGING = (*_COLUMNS, "owner", "domain", "object_type", "created_order", "attributes", "revision")
 
 _INSERT = Statement(
     insert(tables.objects).values({c.name: bindparam(c.name) for c in tables.objects.c if c.name != "id"})
@@ -155,8 +155,6 @@ class Writer:
         stored = write.stored
         values = _values(stored) | {
             "unique_identifier": stored.unique_identifier,
-            "object_type": int(stored.object_type),
-            "created_order": stored.created_order,
             "revision": 1,
         }
         self._connection.execute(_INSERT.text, _INSERT.bind(values))
@@ -205,5 +203,7 @@ def _values(stored: StoredObject) -> dict[str, Any]:
     return values | {
         "owner": stored.owner,
         "domain": stored.domain,
+        "object_type": int(stored.object_type),
+        "created_order": stored.created_order,
         "attributes": to_storage(attributes),
     }

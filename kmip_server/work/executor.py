@@ -3,7 +3,8 @@
 Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one
 transaction (group commit), and only then hands every reply back, in one hop to the reactor. What takes long
 is evaluated on a small pool and joins a later group. A request whose objects changed under it is evaluated
-again; one that the database refuses is refused to the client. Nothing is answered that is not durable.
+again, under the same request identifier; one that the database refuses is refused to the client. Nothing is
+answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class _Job:
     peer: Peer
     deliver: Deliver
     until: float
+    request_identifier: str
     evaluation: Evaluation | None = None
 
 
@@ -111,7 +113,8 @@ class Executor:
         with self._wake:
             if self._stopping or len(self._waiting) + self._slow_count >= self._max_waiting:
                 return False
-            self._waiting.append(_Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS))
+            identifier = self._answerer.clock.identifier()
+            self._waiting.append(_Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier))
         if not self._waking:
             self._waking = True
             self._soon(self._wake_up)
@@ -154,20 +157,21 @@ class Executor:
             applied = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
             log.error("%s", error.message)
-            self._deliver([(job.deliver, self._unavailable(job)) for job in jobs])
+            self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         except Exception:
             log.exception("a group of requests failed; nothing of it was changed")
-            self._deliver([(job.deliver, self._unavailable(job)) for job in jobs])
+            self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         replies: list[tuple[Deliver, bytes | None]] = []
         for job, evaluation, durable in zip(jobs, evaluations, applied, strict=True):
             if durable:
+                self._answerer.settle(job.request_identifier, True)
                 replies.append((job.deliver, evaluation.reply))
             elif time.monotonic() < job.until:
                 self._again(job)
             else:
-                replies.append((job.deliver, self._unavailable(job)))
+                replies.append((job.deliver, self._refused(job)))
         self._deliver(replies)
 
     def _without_slow(self, jobs: list[_Job]) -> list[_Job]:
@@ -183,14 +187,22 @@ class Executor:
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
         reader.begin_snapshot()
         try:
-            return [job.evaluation or self._answerer.evaluate(job.message, job.peer, reader) for job in jobs]
+            return [job.evaluation or self._evaluated(job, reader) for job in jobs]
         finally:
             reader.end_snapshot()
+
+    def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
+        return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
 
     def _again(self, job: _Job) -> None:
         job.evaluation = None
         with self._wake:
             self._waiting.appendleft(job)
+
+    def _refused(self, job: _Job) -> bytes | None:
+        """The reply to a request of which nothing was or will be done."""
+        self._answerer.settle(job.request_identifier, False)
+        return self._unavailable(job)
 
     def _unavailable(self, job: _Job) -> bytes | None:
         """A reply that promises nothing, or a closed connection where even its version is unreadable."""
@@ -216,6 +228,7 @@ class Executor:
         except RuntimeError:
             with self._wake:
                 self._slow_count -= 1
+            self._answerer.settle(job.request_identifier, False)
             self._deliver([(job.deliver, None)])
 
     def _evaluate_slowly(self, job: _Job) -> None:
@@ -224,12 +237,12 @@ class Executor:
             reader = self._pool_reader()
             reader.begin_snapshot()
             try:
-                job.evaluation = self._answerer.evaluate(job.message, job.peer, reader)
+                job.evaluation = self._evaluated(job, reader)
             finally:
                 reader.end_snapshot()
         except Exception:
             log.exception("a request failed on the pool; nothing of it was changed")
-            reply = self._unavailable(job)
+            reply = self._refused(job)
         with self._wake:
             self._slow_count -= 1
             if job.evaluation is not None:

@@ -36,8 +36,6 @@ from kmip_server.protocol.objects import (
     KeyWrappingSpecification,
     SymmetricKey,
     TransparentMaterial,
-    TransparentSymmetricKey,
-    transparent_material,
 )
 from kmip_server.protocol.payloads.attributes import (
     AddAttributeRequest,
@@ -52,6 +50,7 @@ from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequ
 from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.transparent import TransparentSymmetricKey, transparent_material
 from kmip_server.protocol.versions import LATEST, V1_0, V1_1, V1_2, V1_4, V2_1, Version
 from tests.support.engine import SERVED, Engine, Refused, child, children, request_message
 from tests.support.objects import OPAQUE_DATA_TYPE, block, certificate_der, registered, types_of

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import keywrap
 from kmip_server.engine.context import Policy
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import CryptographicParameters, UsageLimits
+from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import (
     BlockCipherMode,
     DigitalSignatureAlgorithm,
@@ -57,7 +58,7 @@ from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_0, V1_2, V1_4, Version
-from tests.support.engine import SERVED, Engine, Refused
+from tests.support.engine import SERVED, Engine, Refused, child, request_message
 from tests.support.requests import (
     A,
     M,
@@ -259,9 +260,11 @@ def test_the_error_table_of_encrypt(engine: Engine, make: Any, reason: ResultRea
     assert refusal(engine, Operation.ENCRYPT, request, version) == reason
 
 
-def test_operations_in_parts_are_refused(engine: Engine) -> None:
+def test_operations_in_parts_are_refused_where_the_answer_cannot_hold_a_correlation_value(engine: Engine) -> None:
     request = replace(encrypt(active(engine)), init_indicator=True)
-    assert refusal(engine, Operation.ENCRYPT, request) == R.FEATURE_NOT_SUPPORTED
+    item = encode_structure(request, V1_4)
+    reply = engine.exchange(request_message(V1_2, [(int(Operation.ENCRYPT), item, None)]))
+    assert child(reply, Tag.BATCH_ITEM, Tag.RESULT_REASON) == R.FEATURE_NOT_SUPPORTED
 
 
 def test_what_was_encrypted_can_be_decrypted_after_revocation(engine: Engine) -> None:
@@ -418,7 +421,12 @@ def test_the_error_table_of_a_wrapped_get(engine: Engine) -> None:
         (wrapped_get(uid, sleeping), R.PERMISSION_DENIED),
         (wrapped_get(uid, masked), R.PERMISSION_DENIED),
         (wrapped_get(uid, kek, wrapping_method=WrappingMethod.TR_31), R.FEATURE_NOT_SUPPORTED),
-        (wrapped_get(uid, kek, cryptographic_parameters=CBC), R.INVALID_FIELD),
+        (
+            wrapped_get(
+                uid, kek, cryptographic_parameters=parameters(block_cipher_mode=BlockCipherMode.X9_102_AKW1)
+            ),
+            R.INVALID_FIELD,
+        ),
         (
             wrapped_get(uid, kek, encoding_option=EncodingOption.NO_ENCODING, attribute_names=(Tag.NAME,)),
             R.ENCODING_OPTION_ERROR,

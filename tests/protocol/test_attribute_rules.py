@@ -52,6 +52,7 @@ _ASYMMETRIC = "the official cases CS-AC-M-8 give these dates to asymmetric keys;
 EXPLAINED: dict[tuple[str, str], str] = {
     ("Cryptographic Algorithm", "initially_set_by"): _GIVEN,
     ("Cryptographic Length", "initially_set_by"): _GIVEN,
+    ("Key Format Type", "initially_set_by"): "a client may ask for one where the server makes the key (2.1 §4.26)",
     ("Cryptographic Algorithm", "applies_to"): _SECRET,
     ("Cryptographic Length", "applies_to"): _SECRET,
     ("Cryptographic Usage Mask", "applies_to"): _OPAQUE,

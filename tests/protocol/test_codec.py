@@ -17,11 +17,11 @@ from kmip_server.protocol import objects, spellings, ttlv
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet, VendorAttribute
 from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.codec import decode_structure, encode_structure
-from kmip_server.protocol.enums import MASK_BITS, ItemType, UniqueIdentifierEnumeration
+from kmip_server.protocol.enums import MASK_BITS, DataEnumeration, ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.messages import MalformedMessage, decode_request
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.registered import Registered
-from kmip_server.protocol.schema import FieldRow, NthIdentifier, declared, is_structure, structures
+from kmip_server.protocol.schema import FieldRow, NthData, NthIdentifier, declared, is_structure, structures
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.versions import V1_0, V1_2, V1_4, V2_1, Version
@@ -39,6 +39,7 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     ItemType.INTERVAL: st.integers(0, (1 << 32) - 1),
     ItemType.ENUMERATION: st.integers(0x80000000, (1 << 32) - 1),
     "reference": st.text(max_size=20),
+    "data": st.binary(max_size=20),
     "item": st.tuples(st.just(0x42000B), st.just(ttlv.INTEGER), st.integers(0, 5)),
 }
 
@@ -55,6 +56,9 @@ def values(kind: Any, version: Version) -> st.SearchStrategy[Any]:
     if kind == "reference" and version.major > 1:
         named = st.sampled_from(list(UniqueIdentifierEnumeration))
         return st.one_of(_SCALARS[kind], named, st.integers(-9, 9).map(NthIdentifier))
+    if kind == "data" and version.major > 1:
+        named_data = st.sampled_from(list(DataEnumeration))
+        return st.one_of(_SCALARS[kind], named_data, st.integers(-9, 9).map(NthData))
     return _SCALARS[kind]
 
 
@@ -97,11 +101,13 @@ def spelled(row: FieldRow, version: Version) -> st.SearchStrategy[Any]:
     many = st.lists(attributes(version), min_size=1, max_size=3).map(tuple)
     made: dict[str, st.SearchStrategy[Any]] = {
         "_Template": _template(version),
+        "_AttributesOrTemplate": _template(version),
         "_Repeated": many,
         "_Attributes": many,
         "_Single": attributes(version),
         "_Names": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
         "_References": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
+        "_NamesOrReferences": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
         "_KeyValueSpelling": _key_value(version),
         "_ManagedObjectSpelling": st.sampled_from(_MANAGED).flatmap(lambda cls: instances(cls, version)),
     }

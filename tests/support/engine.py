@@ -171,10 +171,12 @@ class Engine:
         peer = Peer(address="test:1", certificate=b"", fingerprint="", subject_common_name=principal)
         self.reader.begin_snapshot()
         try:
-            evaluation = self.answerer.evaluate(message, peer, self.reader)
+            identifier = self.clock.identifier()
+            evaluation = self.answerer.evaluate(message, peer, self.reader, identifier)
         finally:
             self.reader.end_snapshot()
         assert self.writer.apply([evaluation.unit]) == [True]
+        self.answerer.settle(identifier, True)
         return ttlv.decode(evaluation.reply)
 
     def batch(

@@ -17,6 +17,7 @@ from kmip_server.protocol.payloads import (
     register,
     rekey,
     server,
+    transfer,
 )
 
 
@@ -30,6 +31,7 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.CREATE_KEY_PAIR: PayloadRow(create.CreateKeyPairRequest, create.CreateKeyPairResponse),
     Operation.REGISTER: PayloadRow(register.RegisterRequest, register.RegisterResponse),
     Operation.RE_KEY: PayloadRow(rekey.RekeyRequest, rekey.RekeyResponse),
+    Operation.RE_KEY_KEY_PAIR: PayloadRow(rekey.RekeyKeyPairRequest, rekey.RekeyKeyPairResponse),
     Operation.LOCATE: PayloadRow(locate.LocateRequest, locate.LocateResponse),
     Operation.CHECK: PayloadRow(check.CheckRequest, check.CheckResponse),
     Operation.GET: PayloadRow(get.GetRequest, get.GetResponse),
@@ -62,4 +64,6 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.SET_ENDPOINT_ROLE: PayloadRow(server.SetEndpointRoleRequest, server.SetEndpointRoleResponse),
     Operation.INTEROP: PayloadRow(server.InteropRequest, server.InteropResponse),
     Operation.PING: PayloadRow(server.PingRequest, server.PingResponse),
+    Operation.IMPORT: PayloadRow(transfer.ImportRequest, transfer.ImportResponse),
+    Operation.EXPORT: PayloadRow(transfer.ExportRequest, transfer.ExportResponse),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kmip_server.protocol.attribute_values import ProtectionStorageMasks
 from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.schema import field, structure
 from kmip_server.protocol.spellings import (
@@ -12,13 +13,14 @@ from kmip_server.protocol.spellings import (
     TemplateAttribute,
 )
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_4
+from kmip_server.protocol.versions import V1_4, V2_0
 
 
 @structure(Tag.REQUEST_PAYLOAD)
 class CreateRequest:
     object_type: ObjectType = field(Tag.OBJECT_TYPE)
     template_attribute: TemplateAttribute = field(Tag.TEMPLATE_ATTRIBUTE, spellings=TEMPLATE_ATTRIBUTE)
+    protection_storage_masks: ProtectionStorageMasks | None = field(Tag.PROTECTION_STORAGE_MASKS, since=V2_0)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)
@@ -42,6 +44,15 @@ class CreateKeyPairRequest:
     )
     public_key_template_attribute: TemplateAttribute | None = field(
         Tag.PUBLIC_KEY_TEMPLATE_ATTRIBUTE, spellings=PUBLIC_KEY_TEMPLATE_ATTRIBUTE
+    )
+    common_protection_storage_masks: ProtectionStorageMasks | None = field(
+        Tag.COMMON_PROTECTION_STORAGE_MASKS, since=V2_0
+    )
+    private_protection_storage_masks: ProtectionStorageMasks | None = field(
+        Tag.PRIVATE_PROTECTION_STORAGE_MASKS, since=V2_0
+    )
+    public_protection_storage_masks: ProtectionStorageMasks | None = field(
+        Tag.PUBLIC_PROTECTION_STORAGE_MASKS, since=V2_0
     )
 
 

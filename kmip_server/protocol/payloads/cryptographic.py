@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kmip_server.protocol.attribute_values import CryptographicParameters
 from kmip_server.protocol.enums import ValidityIndicator
-from kmip_server.protocol.schema import ObjectReference, field, structure
+from kmip_server.protocol.schema import Data, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_3, V1_4
 
@@ -16,7 +16,7 @@ from kmip_server.protocol.versions import V1_3, V1_4
 class EncryptRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     iv_counter_nonce: bytes | None = field(Tag.IV_COUNTER_NONCE)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
@@ -39,7 +39,7 @@ class EncryptResponse:
 class DecryptRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     iv_counter_nonce: bytes | None = field(Tag.IV_COUNTER_NONCE)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
@@ -61,7 +61,7 @@ class DecryptResponse:
 class SignRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     digested_data: bytes | None = field(Tag.DIGESTED_DATA, since=V1_4, secret=True)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
@@ -79,7 +79,7 @@ class SignResponse:
 class SignatureVerifyRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     digested_data: bytes | None = field(Tag.DIGESTED_DATA, since=V1_4, secret=True)
     signature_data: bytes | None = field(Tag.SIGNATURE_DATA)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
@@ -99,7 +99,7 @@ class SignatureVerifyResponse:
 class MACRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
     final_indicator: bool | None = field(Tag.FINAL_INDICATOR, since=V1_3)
@@ -116,7 +116,7 @@ class MACResponse:
 class MACVerifyRequest:
     unique_identifier: ObjectReference | None = field(Tag.UNIQUE_IDENTIFIER)
     cryptographic_parameters: CryptographicParameters | None = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     mac_data: bytes | None = field(Tag.MAC_DATA)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
@@ -133,7 +133,7 @@ class MACVerifyResponse:
 @structure(Tag.REQUEST_PAYLOAD)
 class HashRequest:
     cryptographic_parameters: CryptographicParameters = field(Tag.CRYPTOGRAPHIC_PARAMETERS)
-    data: bytes | None = field(Tag.DATA, secret=True)
+    data: Data | None = field(Tag.DATA, secret=True)
     correlation_value: bytes | None = field(Tag.CORRELATION_VALUE, since=V1_3)
     init_indicator: bool | None = field(Tag.INIT_INDICATOR, since=V1_3)
     final_indicator: bool | None = field(Tag.FINAL_INDICATOR, since=V1_3)

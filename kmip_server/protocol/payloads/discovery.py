@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from kmip_server.protocol.attribute_values import RNGParameters
+from kmip_server.protocol.attribute_set import Attribute
+from kmip_server.protocol.attribute_values import ProtectionStorageMasks, RNGParameters
 from kmip_server.protocol.enums import (
     AttestationType,
     ClientRegistrationMethod,
@@ -20,9 +21,10 @@ from kmip_server.protocol.enums import (
     ValidationType,
 )
 from kmip_server.protocol.messages import ProtocolVersion
-from kmip_server.protocol.schema import field, structure
+from kmip_server.protocol.schema import AnyItem, field, structure
+from kmip_server.protocol.spellings import ATTRIBUTES
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_1, V1_2, V1_3
+from kmip_server.protocol.versions import V1_1, V1_2, V1_3, V2_0, V2_1
 
 _RawEnumeration = Annotated[int, ItemType.ENUMERATION]
 
@@ -42,6 +44,7 @@ class QueryRequest:
     """A function that nobody registered is no error: it stays unanswered."""
 
     query_functions: tuple[_RawEnumeration, ...] = field(Tag.QUERY_FUNCTION)
+    object_groups: AnyItem | None = field(Tag.OBJECT_GROUPS, since=V2_1)
 
 
 @structure(Tag.SERVER_INFORMATION)
@@ -89,6 +92,20 @@ class CapabilityInformation:
     destroy_action: DestroyAction | None = field(Tag.DESTROY_ACTION)
     shredding_algorithm: ShreddingAlgorithm | None = field(Tag.SHREDDING_ALGORITHM)
     rng_mode: RNGMode | None = field(Tag.RNG_MODE)
+    quantum_safe_capability: bool | None = field(Tag.QUANTUM_SAFE_CAPABILITY, since=V2_0)
+
+
+@structure(Tag.OBJECT_DEFAULTS)
+class ObjectDefaults:
+    object_type: ObjectType = field(Tag.OBJECT_TYPE, since=V2_0)
+    attributes: tuple[Attribute, ...] = field(Tag.ATTRIBUTES, since=V2_0, spellings={2: ATTRIBUTES[2]})
+
+
+@structure(Tag.DEFAULTS_INFORMATION)
+class DefaultsInformation:
+    """What the server uses where a client leaves it out. KMIP 2.1 §7.11."""
+
+    object_defaults: tuple[ObjectDefaults, ...] = field(Tag.OBJECT_DEFAULTS, since=V2_0)
 
 
 @structure(Tag.RESPONSE_PAYLOAD)
@@ -107,3 +124,5 @@ class QueryResponse:
     client_registration_methods: tuple[ClientRegistrationMethod, ...] = field(
         Tag.CLIENT_REGISTRATION_METHOD, since=V1_3
     )
+    defaults_information: DefaultsInformation | None = field(Tag.DEFAULTS_INFORMATION, since=V2_0)
+    protection_storage_masks: ProtectionStorageMasks | None = field(Tag.PROTECTION_STORAGE_MASKS, since=V2_0)
