@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from kmip_server.engine import adjustment
+from kmip_server.engine import adjustment, links
 from kmip_server.engine import attribute_rules as rules
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
@@ -107,6 +107,11 @@ def add_attribute(context: Context, request: AddAttributeRequest) -> AddAttribut
         if key != Tag.OPERATION_POLICY_NAME or found.attributes.one(key) != attribute.value:
             raise AttributeSingleValued(f"the object has {row.name}; Modify Attribute changes it")
         return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=attribute)
+    if key == Tag.LINK:
+        # The server may have said so before the client does: what is so already is not said twice.
+        instance = links.present(found.attributes, rules.meant(context, attribute.value))
+        if instance is not None:
+            return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=instance)
     saved = _added(context, found, row, attribute)
     return AddAttributeResponse(
         unique_identifier=found.unique_identifier, attribute=saved.attributes.instances(key)[-1]
@@ -210,8 +215,7 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
 
 
 def _added(context: Context, found: Found, row: AttributeRow | None, attribute: Attribute) -> Found:
-    if row is not None:
-        rules.check_date_open(context, found, row.tag)
+    rules.check_addable(context, found, row)
     value = rules.completed(context, attribute.value)
     return rules.save(context, found, found.attributes.adding(attribute.key, value))
 
@@ -248,7 +252,7 @@ def _instance(
         return instances[0]
     if current.key != key:
         raise InvalidField("Current Attribute and New Attribute are different attributes")
-    wanted = rules.completed(context, current.value)
+    wanted = rules.meant(context, current.value)
     for present in instances:
         if present.value == wanted:
             return present

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from kmip_server.engine import attribute_rules, key_formats, material, states
+from kmip_server.engine import attribute_rules, key_formats, links, material, provenance, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.errors import (
     IllegalOperation,
@@ -17,16 +17,14 @@ from kmip_server.errors import (
     ProtectionStorageUnavailable,
 )
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.attribute_values import Digest, Link, ProtectionStorageMasks, RNGParameters
+from kmip_server.protocol.attribute_values import Digest, Link, ProtectionStorageMasks
 from kmip_server.protocol.enums import (
     CryptographicAlgorithm,
-    DRBGAlgorithm,
     HashingAlgorithm,
     KeyFormatType,
     LinkType,
     ObjectType,
     ProtectionStorageMask,
-    RNGAlgorithm,
 )
 from kmip_server.protocol.objects import (
     Certificate,
@@ -44,13 +42,6 @@ from kmip_server.protocol.versions import V2_0
 STORED_IN = ProtectionStorageMask.SOFTWARE
 """Values lie sealed in the database: what is protected by the HSM is the key above them."""
 
-# How keys made here get their randomness: the keystore mixes the HSM's and the operating system's.
-GENERATOR = RNGParameters(
-    rng_algorithm=RNGAlgorithm.DRBG,
-    hashing_algorithm=HashingAlgorithm.SHA_512,
-    drbg_algorithm=DRBGAlgorithm.HASH,
-)
-
 
 def make(
     context: Context,
@@ -62,15 +53,22 @@ def make(
 ) -> Found:
     """Save a new object with what the client asked for and what the server adds.
 
-    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order.
+    `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order, and
+    what `provenance.check_generated` or `check_brought` raise.
     """
     attribute_rules.check_dates(attributes)
     attribute_rules.check_quantum_safe(attributes)
-    return context.make(
+    if generated:
+        provenance.check_generated(attributes)
+    else:
+        provenance.check_brought(managed_object, object_type, attributes, context.version)
+    made = context.make(
         managed_object,
         object_type,
         implicitly_set(context, managed_object, object_type, attributes, generated),
     )
+    links.follow(context, AttributeSet(), made)
+    return made
 
 
 def require_storage(masks: ProtectionStorageMasks | None) -> None:
@@ -101,7 +99,9 @@ def implicitly_set(
         Tag.PROTECTION_STORAGE_MASK: STORED_IN,
     }
     if generated:
-        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: GENERATOR}
+        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: provenance.GENERATOR}
+    if isinstance(managed_object, OpaqueObject):
+        values[Tag.OPAQUE_DATA_TYPE] = managed_object.opaque_data_type
     values[Tag.KEY_FORMAT_TYPE] = _key_format_type(managed_object, attributes)
     if states.has_state(object_type):
         values[Tag.STATE] = states.initial_state(attributes, now)
@@ -109,8 +109,7 @@ def implicitly_set(
         values[Tag.DIGEST] = digest(managed_object) or attributes.one(Tag.DIGEST)
         if Tag.FRESH not in attributes:
             values[Tag.FRESH] = True
-        values |= _protection(attributes)
-    made = attributes.with_values(values)
+    made = attributes.with_values(values | _protection(attributes))
     other = _digest_in_default_format(context, managed_object, object_type, made)
     return made if other is None else made.adding(Tag.DIGEST, other)
 
