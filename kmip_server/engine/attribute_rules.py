@@ -18,6 +18,7 @@ from kmip_server.engine.ports import Condition, LocateQuery
 from kmip_server.errors import (
     AttributeReadOnly,
     AttributeSingleValued,
+    FeatureNotSupported,
     InvalidAttribute,
     InvalidAttributeValue,
     NonUniqueNameAttribute,
@@ -169,7 +170,12 @@ def check_custom(key: VendorAttribute, value: Any) -> None:
 
 
 def check_value(row: AttributeRow, value: Any) -> None:
-    """The ranges that a type alone does not say. Raises InvalidAttributeValue, ApplicationNamespaceNotSupported."""
+    """The ranges that a type alone does not say.
+
+    Raises InvalidAttributeValue, ApplicationNamespaceNotSupported, and FeatureNotSupported for an empty promise.
+    """
+    if row.tag == Tag.ROTATE_AUTOMATIC and value:
+        raise FeatureNotSupported("this server replaces no object by itself; Re-key does when asked")
     if row.tag == Tag.CRYPTOGRAPHIC_LENGTH and value < 0:
         raise InvalidAttributeValue("Cryptographic Length is not negative")
     if row.kind == ItemType.DATE_TIME and value < 0:

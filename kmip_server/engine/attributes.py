@@ -202,8 +202,8 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
         key, None if present is None else present.value, request.adjustment_type, request.adjustment_value
     )
     attribute = Attribute(key, None, value)
+    rules.check_modifiable(context, found, rules.row_of(key))
     row = rules.settable(context, attribute, found.object_type)
-    rules.check_modifiable(context, found, row)
     if present is None:
         _added(context, found, row, attribute)
     else:

@@ -254,6 +254,10 @@ class Context:
         self._work.read_revisions.setdefault(unique_identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def current(self, found: Found) -> Found:
+        """An object that has been opened, as this batch has left it since."""
+        return Found(self._work.saved.get(found.unique_identifier, found.stored), self.now, self.keystore)
+
     def touch(self, identifier: str) -> None:
         """Name an object in the record of the current item, once."""
         if identifier not in self.touched.split(" "):

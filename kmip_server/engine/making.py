@@ -166,8 +166,17 @@ def digest(managed_object: ManagedObject) -> Digest | None:
 
 def linked(context: Context, found: Found, link_type: LinkType, other: Found) -> Found:
     """`found` with a Link to `other` beside those it has."""
+    found = context.current(found)
     link = Link(link_type=link_type, linked_object_identifier=other.unique_identifier)
+    if links.present(found.attributes, link) is not None:
+        return found
     return context.save(found, found.attributes.adding(Tag.LINK, link))
+
+
+def marked(context: Context, found: Found, values: dict[Tag, object]) -> Found:
+    """`found` with these values of attributes that are the server's."""
+    found = context.current(found)
+    return context.save(found, found.attributes.with_values(values))
 
 
 def raw_key_block(

@@ -47,6 +47,9 @@ _NOT_INHERITED = frozenset(
         Tag.RANDOM_NUMBER_GENERATOR,
         Tag.FRESH,
         Tag.PROTECTION_STORAGE_MASK,
+        Tag.ROTATE_DATE,
+        Tag.ROTATE_GENERATION,
+        Tag.ROTATE_LATEST,
         Tag.ALWAYS_SENSITIVE,
         Tag.NEVER_EXTRACTABLE,
     }
@@ -146,7 +149,13 @@ def _nameless(context: Context, found: Found) -> Found:
 
 
 def _chained(context: Context, old: Found, new: Found) -> Found:
-    """Links both ways: the Replaced Object of the new key, the Replacement Object of the old one."""
+    """Links both ways: the Replaced Object of the new key, the Replacement Object of the old one.
+
+    What tells the generations of a key apart goes with it (KMIP 2.1 §4.49-4.52).
+    """
+    generation = old.attributes.one(Tag.ROTATE_GENERATION) or 0
+    new = making.marked(context, new, {Tag.ROTATE_GENERATION: generation + 1, Tag.ROTATE_LATEST: True})
+    old = making.marked(context, old, {Tag.ROTATE_DATE: context.now, Tag.ROTATE_LATEST: False})
     new = making.linked(context, new, LinkType.REPLACED_OBJECT_LINK, old)
     making.linked(context, old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     return new
