@@ -30,7 +30,7 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.schema import LongInteger, ObjectReference, field, structure
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_1, V1_2, V1_4, V2_0, V2_1
+from kmip_server.protocol.versions import V1_2, V1_4, V2_0, V2_1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ class Digest:
 
     hashing_algorithm: HashingAlgorithm = field(Tag.HASHING_ALGORITHM)
     digest_value: bytes | None = field(Tag.DIGEST_VALUE)
-    key_format_type: KeyFormatType | None = field(Tag.KEY_FORMAT_TYPE, since=V1_1)
+    # 1.0 has no such field here; PyKMIP cannot read a Digest without it.
+    key_format_type: KeyFormatType | None = field(Tag.KEY_FORMAT_TYPE)
 
 
 @structure(Tag.USAGE_LIMITS)

@@ -12,9 +12,7 @@ import pytest
 from kmip_server.engine.context import Policy
 from kmip_server.engine.provenance import GENERATOR
 from kmip_server.errors import UnsupportedAttribute, UnsupportedCryptographicParameters
-from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import KeyValueLocation, RNGParameters, UsageLimits
-from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import (
     AdjustmentType,
     BlockCipherMode,
@@ -52,8 +50,8 @@ from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.transparent import TransparentSymmetricKey, transparent_material
-from kmip_server.protocol.versions import LATEST, V1_0, V1_1, V1_2, V1_4, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused, child, children, request_message, told
+from kmip_server.protocol.versions import LATEST, V1_1, V1_2, V1_4, V2_1, Version
+from tests.support.engine import SERVED, Engine, Refused, told
 from tests.support.objects import OPAQUE_DATA_TYPE, block, certificate_der, registered, types_of
 from tests.support.requests import A, M, attribute, create, create_key_pair, parameters, revoke, template
 
@@ -139,20 +137,6 @@ def test_the_digest_of_a_structure_is_over_its_encoding(engine: Engine) -> None:
     digest = seen(engine, uid)[Tag.DIGEST]
     assert digest.digest_value == hashlib.sha256(encoded).digest()
     assert digest.key_format_type == KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
-
-
-@pytest.mark.parametrize("version", SERVED)
-def test_the_digest_has_a_key_format_type_from_1_1(engine: Engine, version: Version) -> None:
-    uid = register(engine, ObjectType.SYMMETRIC_KEY, version=V1_4)
-    payload = encode_structure(GetAttributesRequest(unique_identifier=uid, attribute_names=(Tag.DIGEST,)), version)
-    response = engine.exchange(request_message(version, [(int(Operation.GET_ATTRIBUTES), payload, None)]))
-    (item,) = children(response, Tag.BATCH_ITEM)
-    digest = (
-        child(item, Tag.RESPONSE_PAYLOAD, Tag.ATTRIBUTE, Tag.ATTRIBUTE_VALUE)
-        if version.major == 1
-        else child(item, Tag.RESPONSE_PAYLOAD, Tag.ATTRIBUTES, Tag.DIGEST)
-    )
-    assert ((Tag.KEY_FORMAT_TYPE, ttlv.ENUMERATION, KeyFormatType.RAW) in digest) == (version > V1_0)
 
 
 def test_what_the_server_cannot_see_has_no_digest(engine: Engine) -> None:

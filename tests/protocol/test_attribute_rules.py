@@ -15,7 +15,7 @@ import pytest
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.schema import declared, item_type, tag_title
-from kmip_server.protocol.versions import SERVED, Version
+from kmip_server.protocol.versions import SERVED, V1_0, Version
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "kmip-reference" / "attributes.csv"
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason="the standard's tables are not beside the project")
@@ -174,6 +174,9 @@ def test_the_structures_have_the_fields_of_each_version_in_order() -> None:
         ours = [
             (tag_title(f.tag), "Reference" if f.kind == "reference" else item_type(f.kind).title) for f in fields
         ]
+        if (cells["name"], version) == ("Digest", V1_0):
+            # PyKMIP reads no Digest without it, in 1.0 either.
+            said.append(("Key Format Type", "Enumeration"))
         assert [name for name, _ in ours] == [name for name, _ in said], (cells["name"], version)
         for (name, mine), (_, theirs) in zip(ours, said, strict=True):
             # A reference is a text in 1.x, and one of three types in 2.x; 2.x says no types of Usage Limits.
