@@ -11,6 +11,7 @@ import pytest
 
 from kmip_server.engine.context import Policy
 from kmip_server.engine.provenance import GENERATOR
+from kmip_server.errors import UnsupportedAttribute, UnsupportedCryptographicParameters
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import KeyValueLocation, RNGParameters, UsageLimits
 from kmip_server.protocol.codec import encode_structure
@@ -52,7 +53,7 @@ from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.transparent import TransparentSymmetricKey, transparent_material
 from kmip_server.protocol.versions import LATEST, V1_0, V1_1, V1_2, V1_4, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused, child, children, request_message
+from tests.support.engine import SERVED, Engine, Refused, child, children, request_message, told
 from tests.support.objects import OPAQUE_DATA_TYPE, block, certificate_der, registered, types_of
 from tests.support.requests import A, M, attribute, create, create_key_pair, parameters, revoke, template
 
@@ -254,7 +255,9 @@ def test_a_generator_that_is_asked_for_is_used_or_the_request_fails(
         uid = engine.call(Operation.CREATE, request).unique_identifier
         assert seen(engine, uid)[Tag.RANDOM_NUMBER_GENERATOR] == GENERATOR
     else:
-        assert refusal(engine, Operation.CREATE, request) == R.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
+        assert refusal(engine, Operation.CREATE, request) == told(
+            UnsupportedCryptographicParameters, Operation.CREATE
+        )
 
 
 def test_who_brings_an_object_says_which_generator_made_it(engine: Engine) -> None:
@@ -298,12 +301,11 @@ def test_a_key_without_its_value_says_so_and_where_it_is(engine: Engine) -> None
     uid = register(engine, ObjectType.SYMMETRIC_KEY)
     assert Tag.KEY_VALUE_PRESENT not in seen(engine, uid)
     request = AddAttributeRequest(unique_identifier=uid, attribute=LOCATION)
-    assert refusal(engine, Operation.ADD_ATTRIBUTE, request) == R.UNSUPPORTED_ATTRIBUTE
-    assert (
-        refusal(engine, Operation.REGISTER, registered(ObjectType.SYMMETRIC_KEY, LOCATION))
-        == R.UNSUPPORTED_ATTRIBUTE
+    assert refusal(engine, Operation.ADD_ATTRIBUTE, request) == told(UnsupportedAttribute, Operation.ADD_ATTRIBUTE)
+    assert refusal(engine, Operation.REGISTER, registered(ObjectType.SYMMETRIC_KEY, LOCATION)) == told(
+        UnsupportedAttribute, Operation.REGISTER
     )
-    assert refusal(engine, Operation.CREATE, create(LOCATION)) == R.UNSUPPORTED_ATTRIBUTE
+    assert refusal(engine, Operation.CREATE, create(LOCATION)) == told(UnsupportedAttribute, Operation.CREATE)
 
 
 @pytest.mark.parametrize(
