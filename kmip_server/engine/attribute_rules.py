@@ -62,6 +62,13 @@ def row_of(key: AttributeKey) -> AttributeRow | None:
     return ATTRIBUTES[key]
 
 
+def check_defined(context: Context, keys: Iterable[AttributeKey]) -> None:
+    """Raise InvalidAttribute where a 2.x client refers to what is no attribute. 1.x: no object has it."""
+    if context.version.major > 1:
+        for key in keys:
+            row_of(key)
+
+
 # --- making objects -----------------------------------------------------------------------------
 
 
@@ -145,10 +152,10 @@ def settable(
         assert isinstance(key, VendorAttribute)
         check_custom(key, value)
         return None
-    if row.set_by == "server" and not imported:
-        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     if not row.carried_by(object_type, context.version):
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
+    if row.set_by == "server" and not imported:
+        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     check_value(row, value)
     return row
 

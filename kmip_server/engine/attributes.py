@@ -70,12 +70,14 @@ def view(found: Found, lease_time_seconds: int) -> AttributeSet:
 def get_attributes(context: Context, request: GetAttributesRequest) -> GetAttributesResponse:
     """The attributes named, or all; those the object does not have are left out.
 
-    Raises DuplicateField where a name is given twice. KMIP 1.4 §4.12; KMIP 2.1 §6.1.20.
+    Raises DuplicateField where a name is given twice, InvalidAttribute for what is no attribute in 2.x.
+    KMIP 1.4 §4.12; KMIP 2.1 §6.1.20.
     """
     names = request.attribute_names
     if len(set(names)) != len(names):
         raise DuplicateField("the same Attribute Name is given twice")
     found = context.open(request.unique_identifier, Operation.GET_ATTRIBUTES)
+    rules.check_defined(context, names)
     seen = view(found, context.policy.lease_time_seconds)
     chosen = seen if not names else [a for name in names for a in seen.instances(name)]
     return GetAttributesResponse(unique_identifier=found.unique_identifier, attributes=tuple(chosen))
@@ -141,7 +143,8 @@ def delete_attribute(context: Context, request: DeleteAttributeRequest) -> Delet
     """Take an instance of an attribute away; in 1.x the answer holds what it was.
 
     2.x names the instance by its value, or all instances by a reference. Raises MissingData where nothing is named,
-    AttributeReadOnly, AttributeNotFound, AttributeInstanceNotFound. KMIP 1.4 §4.16; KMIP 2.1 §6.1.13.
+    InvalidAttribute, AttributeReadOnly, AttributeNotFound, AttributeInstanceNotFound.
+    KMIP 1.4 §4.16; KMIP 2.1 §6.1.13.
     """
     current = request.current_attribute
     keys: tuple[AttributeKey, ...] = request.attribute_references
@@ -152,6 +155,7 @@ def delete_attribute(context: Context, request: DeleteAttributeRequest) -> Delet
     if not keys:
         raise MissingData("Delete Attribute must name an attribute")
     found = context.open(request.unique_identifier, Operation.DELETE_ATTRIBUTE)
+    rules.check_defined(context, keys)
     deleted: Attribute | None = None
     attributes = found.attributes
     for key in keys:

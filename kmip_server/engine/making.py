@@ -71,17 +71,15 @@ def make(
     return made
 
 
-def require_storage(masks: ProtectionStorageMasks | None) -> None:
-    """Raise ProtectionStorageUnavailable unless one of the masks a client permits is served with all its bits.
-
-    KMIP 2.1 §7.33.
-    """
+def require_storage(
+    masks: ProtectionStorageMasks | None,
+    error: type[ProtectionStorageUnavailable] = ProtectionStorageUnavailable,
+) -> None:
+    """Raise `error` unless one of the masks a client permits is served with all its bits. KMIP 2.1 §7.33."""
     if masks is None or not masks.masks:
         return
     if not any(mask and not mask & ~STORED_IN for mask in masks.masks):
-        raise ProtectionStorageUnavailable(
-            f"objects are kept in {STORED_IN.name}; no mask that is given permits it"
-        )
+        raise error(f"objects are kept in {STORED_IN.name}; no mask that is given permits it")
 
 
 def implicitly_set(

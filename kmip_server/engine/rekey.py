@@ -18,6 +18,8 @@ from kmip_server.errors import (
     IllegalOperation,
     InvalidField,
     KeyValueNotPresent,
+    PrivateProtectionStorageUnavailable,
+    PublicProtectionStorageUnavailable,
 )
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import CryptographicDomainParameters, Link
@@ -97,12 +99,9 @@ def rekey_key_pair(context: Context, request: RekeyKeyPairRequest) -> RekeyKeyPa
         raise CannotBeRekeyed("the private key has no Link to a public key")
     public = context.open(identifier, Operation.RE_KEY_KEY_PAIR)
     _require_replaceable(public, ObjectType.PUBLIC_KEY)
-    for masks in (
-        request.common_protection_storage_masks,
-        request.private_protection_storage_masks,
-        request.public_protection_storage_masks,
-    ):
-        making.require_storage(masks)
+    making.require_storage(request.common_protection_storage_masks)
+    making.require_storage(request.private_protection_storage_masks, PrivateProtectionStorageUnavailable)
+    making.require_storage(request.public_protection_storage_masks, PublicProtectionStorageUnavailable)
     common = request.common_template_attribute
     for_private = attribute_rules.requested(
         context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute
