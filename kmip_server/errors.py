@@ -103,6 +103,10 @@ class IllegalOperation(KmipError):
     """The operation cannot be performed on this object, whoever asks."""
 
 
+class NotInVersion(IllegalOperation):
+    """The answer would hold what the client's version of KMIP does not know."""
+
+
 class IncompatibleCryptographicUsageMask(KmipError):
     """The Cryptographic Usage Mask lacks the bit that the operation needs."""
 

@@ -7,7 +7,12 @@ from kmip_server.crypto.formats import KeyDescription
 from kmip_server.engine import attribute_rules, defaults, key_formats, making
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
-from kmip_server.errors import InvalidAttributeValue, InvalidField
+from kmip_server.errors import (
+    InvalidAttributeValue,
+    InvalidObjectType,
+    PrivateProtectionStorageUnavailable,
+    PublicProtectionStorageUnavailable,
+)
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import CryptographicDomainParameters
 from kmip_server.protocol.enums import (
@@ -54,14 +59,14 @@ _WITH_DOMAIN = frozenset({_A.DSA, *formats.EC_ALGORITHMS})
 def create(context: Context, request: CreateRequest) -> CreateResponse:
     """Make a symmetric key, or from 2.0 on a secret, and put it into the ID Placeholder.
 
-    Raises InvalidField for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
+    Raises InvalidObjectType for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
     do not make a key, UnsupportedCryptographicParameters for what is weak and switched off,
     ProtectionStorageUnavailable. KMIP 1.4 §4.1; KMIP 2.1 §6.1.8.
     """
     context.permit(Operation.CREATE)
     object_type = request.object_type
     if object_type not in _CREATED or (object_type == ObjectType.SECRET_DATA and context.version.major == 1):
-        raise InvalidField("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
+        raise InvalidObjectType("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
     making.require_storage(request.protection_storage_masks)
     attributes = attribute_rules.requested(context, object_type, request.template_attribute)
     attributes = defaults.completed(attributes, object_type, context.version)
@@ -112,12 +117,9 @@ def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKe
     KMIP 1.4 §4.2; KMIP 2.1 §6.1.9.
     """
     context.permit(Operation.CREATE_KEY_PAIR)
-    for masks in (
-        request.common_protection_storage_masks,
-        request.private_protection_storage_masks,
-        request.public_protection_storage_masks,
-    ):
-        making.require_storage(masks)
+    making.require_storage(request.common_protection_storage_masks)
+    making.require_storage(request.private_protection_storage_masks, PrivateProtectionStorageUnavailable)
+    making.require_storage(request.public_protection_storage_masks, PublicProtectionStorageUnavailable)
     common = request.common_template_attribute
     private = attribute_rules.requested(
         context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute

@@ -14,7 +14,7 @@ from kmip_server.crypto.formats import KeyDescription
 from kmip_server.engine import attribute_rules, key_formats, making, unwrapping
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
-from kmip_server.errors import InvalidAttributeValue, InvalidField, MissingData
+from kmip_server.errors import InvalidAttributeValue, InvalidField, InvalidObjectType, MissingData
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.attribute_values import (
     CertificateIdentifier,
@@ -66,8 +66,8 @@ from kmip_server.protocol.versions import LATEST
 def register(context: Context, request: RegisterRequest) -> RegisterResponse:
     """Keep an object that the client made, and put it into the ID Placeholder.
 
-    Raises InvalidField where the object is not of the Object Type or cannot be what it says it is, MissingData
-    where there is none, and what `attribute_rules.requested` raises.
+    Raises InvalidObjectType where the object is not of the Object Type, InvalidField where it cannot be what it
+    says it is, MissingData where there is none, and what `attribute_rules.requested` raises.
     KMIP 1.4 §4.3; KMIP 2.1 §6.1.39.
     """
     context.permit(Operation.REGISTER)
@@ -75,7 +75,7 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
     if managed_object is None:
         raise MissingData("Register must have an object")
     if OBJECT_TYPES[type(managed_object)] != object_type:
-        raise InvalidField(f"the object that is given is not a {object_type.title}")
+        raise InvalidObjectType(f"the object that is given is not a {object_type.title}")
     making.require_storage(request.protection_storage_masks)
     wanted, said = _apart(request.template_attribute)
     attributes = attribute_rules.requested(context, object_type, wanted)

@@ -18,6 +18,8 @@ from kmip_server.errors import (
     IllegalOperation,
     InvalidField,
     KeyValueNotPresent,
+    PrivateProtectionStorageUnavailable,
+    PublicProtectionStorageUnavailable,
 )
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import LATEST_DATE, CryptographicDomainParameters, Link
@@ -47,6 +49,9 @@ _NOT_INHERITED = frozenset(
         Tag.RANDOM_NUMBER_GENERATOR,
         Tag.FRESH,
         Tag.PROTECTION_STORAGE_MASK,
+        Tag.ROTATE_DATE,
+        Tag.ROTATE_GENERATION,
+        Tag.ROTATE_LATEST,
         Tag.ALWAYS_SENSITIVE,
         Tag.NEVER_EXTRACTABLE,
     }
@@ -94,12 +99,9 @@ def rekey_key_pair(context: Context, request: RekeyKeyPairRequest) -> RekeyKeyPa
         raise CannotBeRekeyed("the private key has no Link to a public key")
     public = context.open(identifier, Operation.RE_KEY_KEY_PAIR)
     _require_replaceable(public, ObjectType.PUBLIC_KEY)
-    for masks in (
-        request.common_protection_storage_masks,
-        request.private_protection_storage_masks,
-        request.public_protection_storage_masks,
-    ):
-        making.require_storage(masks)
+    making.require_storage(request.common_protection_storage_masks)
+    making.require_storage(request.private_protection_storage_masks, PrivateProtectionStorageUnavailable)
+    making.require_storage(request.public_protection_storage_masks, PublicProtectionStorageUnavailable)
     common = request.common_template_attribute
     for_private = attribute_rules.requested(
         context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute
@@ -146,7 +148,13 @@ def _nameless(context: Context, found: Found) -> Found:
 
 
 def _chained(context: Context, old: Found, new: Found) -> Found:
-    """Links both ways: the Replaced Object of the new key, the Replacement Object of the old one."""
+    """Links both ways: the Replaced Object of the new key, the Replacement Object of the old one.
+
+    What tells the generations of a key apart goes with it (KMIP 2.1 §4.49-4.52).
+    """
+    generation = old.attributes.one(Tag.ROTATE_GENERATION) or 0
+    new = making.marked(context, new, {Tag.ROTATE_GENERATION: generation + 1, Tag.ROTATE_LATEST: True})
+    old = making.marked(context, old, {Tag.ROTATE_DATE: context.now, Tag.ROTATE_LATEST: False})
     new = making.linked(context, new, LinkType.REPLACED_OBJECT_LINK, old)
     making.linked(context, old, LinkType.REPLACEMENT_OBJECT_LINK, new)
     return new

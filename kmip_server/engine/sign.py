@@ -29,6 +29,8 @@ def sign(context: Context, request: SignRequest) -> SignResponse:
     """Sign data, or its digest, with a private key. KMIP 1.4 §4.31; KMIP 2.1 §6.1.56."""
     key = opened(context, request, Operation.SIGN, _MASK.SIGN, frozenset({ObjectType.PRIVATE_KEY}))
     data, digested = _signed(request.data, request.digested_data)
+    # First: what fails later is not paid for, and a signature is too dear to be made and thrown away.
+    debit(context, key.found, len(data))
     signature = signatures.sign(
         key.key,
         key.key_format_type,
@@ -37,7 +39,6 @@ def sign(context: Context, request: SignRequest) -> SignResponse:
         digested=digested,
         weak_allowed=context.policy.weak_algorithms,
     )
-    debit(context, key.found, len(data))
     return SignResponse(unique_identifier=key.found.unique_identifier, signature_data=signature)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
-from kmip_server.errors import CodecError, DuplicateField, MissingData, UnknownTag
+from kmip_server.errors import CodecError, DuplicateField, MissingData, NotInVersion, UnknownTag
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey
 from kmip_server.protocol.attribute_values import CryptographicParameters
 from kmip_server.protocol.codec import decode_structure, encode_structure
@@ -28,11 +28,13 @@ from kmip_server.protocol.enums import (
     SplitKeyMethod,
     WrappingMethod,
 )
+from kmip_server.protocol.known import DOUBTFUL, knows, knows_items
 from kmip_server.protocol.schema import BigInteger, ObjectReference, Spelling, field, structure
 from kmip_server.protocol.spellings import ATTRIBUTE_NAMES, ATTRIBUTES, KEY_VALUE_ATTRIBUTES
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import BYTE_STRING, ENCODED, STRUCTURE, Item
-from kmip_server.protocol.versions import V1_1, V1_2, V2_0, Version
+from kmip_server.protocol.ttlv import decode as decode_ttlv
+from kmip_server.protocol.versions import LATEST, V1_1, V1_2, V2_0, Version
 
 OpaqueDataType = Annotated[int, ItemType.ENUMERATION]
 """The standard registers no value: each is an extension of its vendor (0x80000001 and up)."""
@@ -103,6 +105,9 @@ class TransparentMaterial:
 
     items: tuple[Item, ...] = dataclass_field(repr=False)
 
+    def known_in(self, version: Version) -> bool:
+        return knows_items(version, self.items)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyValue:
@@ -110,6 +115,9 @@ class KeyValue:
 
     key_material: bytes | TransparentMaterial = dataclass_field(repr=False)
     attributes: tuple[Attribute, ...] = ()
+
+    def known_in(self, version: Version) -> bool:
+        return isinstance(self.key_material, bytes) or self.key_material.known_in(version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +311,18 @@ class _ManagedObjectSpelling:
 
     def encode(self, value: ManagedObject | EncodedObject, version: Version) -> list[Item]:
         if isinstance(value, EncodedObject):
+            if DOUBTFUL[version].search(value.encoded):
+                _require_known(decode_object(decode_ttlv(value.encoded), LATEST), version)
             return [(0, ENCODED, value.encoded)]
+        _require_known(value, version)
         return [encode_structure(value, version)]
+
+
+def _require_known(managed_object: ManagedObject, version: Version) -> None:
+    """Raise NotInVersion for an object of a type, an algorithm, a format or a curve that the version lacks."""
+    object_type = OBJECT_TYPES[type(managed_object)]
+    if not (object_type.known_in(version) and knows(version, managed_object)):
+        raise NotInVersion(f"KMIP {version} cannot express this {object_type.title}; ask in a later version")
 
 
 MANAGED_OBJECT: dict[int, Spelling] = {1: _ManagedObjectSpelling(), 2: _ManagedObjectSpelling()}

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from kmip_server.crypto import asymmetric, conversion
 from kmip_server.engine.context import Policy
+from kmip_server.errors import KeyFormatTypeNotSupported
 from kmip_server.protocol.attribute_values import CryptographicDomainParameters, CryptographicParameters
 from kmip_server.protocol.enums import (
     HashingAlgorithm,
@@ -50,7 +51,7 @@ from kmip_server.protocol.transparent import (
     transparent_material,
 )
 from kmip_server.protocol.versions import LATEST, V1_0, V1_2, V1_4, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused
+from tests.support.engine import SERVED, Engine, Refused, told
 from tests.support.requests import A, M, attribute, create, parameters, template
 
 C, F, R = RecommendedCurve, KeyFormatType, ResultReason
@@ -364,7 +365,7 @@ def test_an_encrypted_key_is_kept_for_its_owner(engine: Engine) -> None:
     request = SignRequest(unique_identifier=uid, cryptographic_parameters=SHA_256, data=b"x")
     with pytest.raises(Refused) as refused:
         engine.call(Operation.SIGN, request, version=V2_1)
-    assert refused.value.reason == R.KEY_FORMAT_TYPE_NOT_SUPPORTED
+    assert refused.value.reason == told(KeyFormatTypeNotSupported, Operation.SIGN)
     assert len(values(engine, uid, Tag.DIGEST)) == 1
 
 

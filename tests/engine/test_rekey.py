@@ -213,7 +213,7 @@ def test_nothing_is_left_of_a_rekey_that_fails_half_way(engine: Engine) -> None:
 
 
 def hidden_pair(engine: Engine) -> str:
-    """A pair whose values the server never got (1.2)."""
+    """A pair whose values the server never got (both keys may come so from 2.0 on)."""
     uids = []
     for kind, object_type in ((PrivateKey, ObjectType.PRIVATE_KEY), (PublicKey, ObjectType.PUBLIC_KEY)):
         block = KeyBlock(
@@ -226,7 +226,7 @@ def hidden_pair(engine: Engine) -> str:
             template_attribute=template(attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, M.SIGN)),
             managed_object=kind(key_block=block),
         )
-        uids.append(engine.call(Operation.REGISTER, request, version=V1_2).unique_identifier)
+        uids.append(engine.call(Operation.REGISTER, request, version=V2_1).unique_identifier)
     link = Link(link_type=LinkType.PUBLIC_KEY_LINK, linked_object_identifier=uids[1])
     engine.call(
         Operation.ADD_ATTRIBUTE, AddAttributeRequest(unique_identifier=uids[0], attribute=attribute(Tag.LINK, link))

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import keywrap
 
 from kmip_server.engine.context import Policy
+from kmip_server.errors import UnsupportedAttribute
 from kmip_server.protocol.attribute_set import Attribute
 from kmip_server.protocol.attribute_values import Digest, Link, RevocationReason, UsageLimits
 from kmip_server.protocol.enums import (
@@ -44,7 +45,7 @@ from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.payloads.transfer import ExportRequest, ImportRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_0, V1_3, V1_4, V2_0, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused, child, result_of
+from tests.support.engine import SERVED, Engine, Refused, child, result_of, told
 from tests.support.requests import A, M, attribute, create, custom, name, register_key, revoke
 
 R = ResultReason
@@ -378,7 +379,7 @@ SPENT = UsageLimits(usage_limits_total=1, usage_limits_count=2, usage_limits_uni
             R.INVALID_ATTRIBUTE_VALUE,
         ),
         ([attribute(Tag.STATE, State.ACTIVE), attribute(Tag.STATE, State.COMPROMISED)], R.ATTRIBUTE_SINGLE_VALUED),
-        ([attribute(Tag.CERTIFICATE_LENGTH, 10)], R.UNSUPPORTED_ATTRIBUTE),
+        ([attribute(Tag.CERTIFICATE_LENGTH, 10)], told(UnsupportedAttribute, Operation.IMPORT, V2_1)),
         ([custom("y-Server", "says")], R.ATTRIBUTE_READ_ONLY),
     ],
 )
