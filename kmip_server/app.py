@@ -27,7 +27,6 @@ from kmip_server.identity.identify import Identifier
 from kmip_server.keystore import factory
 from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
-from kmip_server.principal import Peer
 from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
@@ -52,10 +51,15 @@ class IdentitySource:
         self._lock = threading.Lock()
 
     def refresh(self, connection: sqlite3.Connection) -> None:
-        if principals.policy_revision(connection) == self.current.policy_revision:
+        """Take over what `connection` sees, where it is newer: another thread's snapshot may be older than what
+        is known already, and must not bring back who was revoked since."""
+        if principals.policy_revision(connection) <= self.current.policy_revision:
             return
         with self._lock:
             current = principals.load_identities(connection)
+            if current.policy_revision <= self.current.policy_revision:
+                return
+            # In this order: whoever sees the new revision decides by its roles.
             self.authorizer = RoleAuthorizer(current.roles)
             self.current = current
         for changed in self.changed:
@@ -64,14 +68,6 @@ class IdentitySource:
     def is_pinned(self, fingerprint: str) -> bool:
         known = self.current.certificates.get(fingerprint)
         return known is not None and known.pinned and not known.revoked
-
-    def is_over(self, peer: Peer) -> bool:
-        """Whether a connection's certificate or principal is no longer welcome."""
-        known = self.current.certificates.get(peer.fingerprint)
-        if known is None:
-            return False
-        principal = self.current.principals.get(known.principal)
-        return known.revoked or principal is None or not principal.enabled
 
 
 def holder_of(settings: Settings) -> Holder:
@@ -106,17 +102,17 @@ class Application:
         behind = self.clock.seconds_behind()
         if behind > 0:
             log.error("the machine's clock is %d s behind the record; time stands until it has caught up", behind)
+        rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
+        self.identifier = Identifier(lambda: self.identities.current, rules)
         self.answerer = self._answerer()
         codec.compile_plans()
 
     def _answerer(self) -> Answerer:
         settings = self.settings
-        rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
-        identifier = Identifier(lambda: self.identities.current, rules)
         return Answerer(
             clock=self.clock,
             keystore=self.keystore,
-            identify=identifier.identify,
+            identify=self.identifier.identify,
             authorizer=lambda: self.identities.authorizer,
             policy=Policy(
                 weak_algorithms=settings.protocol.weak_algorithms,
