@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 _CONTINUE = BatchErrorContinuationOption.CONTINUE
 _UNDO = BatchErrorContinuationOption.UNDO
-_INTERNAL = "the server failed to process the request; its log names the request identifier"
+INTERNAL = "the server failed to process the request; its log names the request identifier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +138,13 @@ def _perform(
         return result, recorder.entry(context, title, "allowed")
     except InternalError as error:
         log.error("request %s: %s: %s", recorder.request_identifier, title, error.message)
-        failed = _failed(context, item, operation, InternalError(_INTERNAL))
+        failed = _failed(context, item, operation, InternalError(INTERNAL))
     except KmipError as error:
         failed = _failed(context, item, operation, error)
     except Exception:
         # Whatever it is, it is our fault: the log has it, the client gets the request identifier's worth.
         log.exception("request %s: %s failed", recorder.request_identifier, title)
-        failed = _failed(context, item, operation, InternalError(_INTERNAL))
+        failed = _failed(context, item, operation, InternalError(INTERNAL))
     assert failed.result_reason is not None
     outcome = "refused" if failed.result_reason in _REFUSALS else "failed"
     return failed, recorder.entry(context, title, outcome, failed.result_reason.title)

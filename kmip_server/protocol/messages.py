@@ -148,7 +148,8 @@ class MalformedMessage(Exception):
 
 def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
     """The message that `data` is. Raises MalformedMessage and nothing else."""
-    version = served[0]
+    # Where the body cannot be decoded, the first bytes still say in which version to answer.
+    version = peek_version(data, served) or served[0]
     try:
         item = ttlv.decode(data)
         if item[0] != Tag.REQUEST_MESSAGE or item[1] != STRUCTURE or not item[2]:

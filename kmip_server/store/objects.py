@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from kmip_server.engine.ports import Condition, LocateQuery, SealedMaterial, StoredObject
+from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.spellings import from_storage
@@ -79,6 +81,7 @@ class Reader:
         on_snapshot: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
         """`on_snapshot` is called with the connection at the beginning of each snapshot of a new epoch."""
+        self._open_connection = open_connection
         self._connection = open_connection()
         self._on_snapshot = on_snapshot
         self._epoch = 0
@@ -90,21 +93,44 @@ class Reader:
         self._decoded: dict[str, tuple[int, AttributeSet]] = {}
         self._searches: dict[object, Statement] = {}
 
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
     def begin_snapshot(self) -> None:
-        with translated():
-            self._connection.execute("BEGIN")
-            epoch = self._connection.execute(_EPOCH.text, _EPOCH.bind({})).fetchone()[0]
+        try:
+            with translated():
+                self._connection.execute("BEGIN")
+                epoch = self._connection.execute(_EPOCH.text, _EPOCH.bind({})).fetchone()[0]
+            if epoch != self._epoch:
+                self._current.clear()
+                if self._on_snapshot is not None:
+                    self._on_snapshot(self._connection)
+                self._epoch = epoch
+        except BaseException:
+            self._recover()
+            raise
         self._in_snapshot = True
-        if epoch != self._epoch:
-            self._current.clear()
-            if self._on_snapshot is not None:
-                self._on_snapshot(self._connection)
-            self._epoch = epoch
 
     def end_snapshot(self) -> None:
         self._in_snapshot = False
-        with translated():
-            self._connection.execute("COMMIT")
+        try:
+            with translated():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            self._recover()
+            raise
+
+    def _recover(self) -> None:
+        """Out of a transaction that failed, on a new connection where the old one is of no use: the next snapshot
+        begins as if nothing had been."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._connection.close()
+            with suppress(StoreUnavailable):  # the next snapshot fails, and tries again
+                self._connection = self._open_connection()
 
     def close(self) -> None:
         self._connection.close()

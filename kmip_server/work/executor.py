@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmip_server.answer import Answerer, Evaluation
-from kmip_server.engine.ports import ObjectStore, UnitOfWork
+from kmip_server.engine.ports import ObjectStore, Outcome, UnitOfWork
 from kmip_server.errors import KmipError, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
@@ -45,9 +45,11 @@ class Snapshots(ObjectStore, Protocol):
 
 
 class Applier(Protocol):
-    def apply(self, units: Sequence[UnitOfWork]) -> Sequence[bool]:
-        """Make the units durable. False for one whose objects or names were changed by somebody else
-        meanwhile. Raises StoreUnavailable where nothing of the group is durable."""
+    def apply(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
+        """Make the units durable, and say what became of each.
+
+        Raises StoreUnavailable where nothing of the group is durable.
+        """
 
     def close(self) -> None: ...
 
@@ -154,7 +156,7 @@ class Executor:
         jobs = self._without_slow(jobs)
         try:
             evaluations = self._evaluate(jobs, reader)
-            applied = writer.apply([evaluation.unit for evaluation in evaluations])
+            outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
             log.error("%s", error.message)
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
@@ -164,11 +166,11 @@ class Executor:
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         replies: list[tuple[Deliver, bytes | None]] = []
-        for job, evaluation, durable in zip(jobs, evaluations, applied, strict=True):
-            if durable:
+        for job, evaluation, outcome in zip(jobs, evaluations, outcomes, strict=True):
+            if outcome == Outcome.APPLIED:
                 self._answerer.settle(job.request_identifier, True)
                 replies.append((job.deliver, evaluation.reply))
-            elif time.monotonic() < job.until:
+            elif outcome == Outcome.OVERTAKEN and time.monotonic() < job.until:
                 self._again(job)
             else:
                 replies.append((job.deliver, self._refused(job)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kmip_server.engine.ports import UnitOfWork
+from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.errors import StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol import ttlv
@@ -54,7 +54,7 @@ class Harness:
         groups = self.groups
 
         class Counting(Writer):
-            def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+            def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
                 groups.append(len(units))
                 return super().apply(units)
 
@@ -120,7 +120,7 @@ def test_usage_limits_are_exact_under_contention(engine: Engine) -> None:
 
 def test_where_nothing_is_durable_nothing_is_promised(engine: Engine) -> None:
     class Refusing:
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             raise StoreUnavailable("the disk is full")
 
         def close(self) -> None: ...
@@ -136,7 +136,7 @@ def test_a_full_queue_says_so(engine: Engine) -> None:
     held = threading.Event()
 
     class Waiting(Writer):
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             held.wait(30)
             return super().apply(units)
 
