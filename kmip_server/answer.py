@@ -48,8 +48,11 @@ log = logging.getLogger(__name__)
 
 # Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
 # evaluated away from the thread that applies.
-_MAKES_A_PAIR = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR))
-_HAS_A_PASSWORD = ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD))
+_MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
+_SLOW = (
+    *(ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, each)) for each in _MAKES_A_PAIR),
+    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
+)
 NOBODY = Principal(name="", domain="", authentication="none")
 
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
@@ -75,13 +78,15 @@ class Answerer:
     policy_revision: Callable[[], int]
     streams: Streams = field(default_factory=Streams)
     max_batch_items: int = 1000
+    max_key_pairs: int = 8
+    """Made in one message."""
 
     def is_slow(self, message: bytes) -> bool:
         """Whether the request should be evaluated on the pool.
 
         Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
         """
-        return _MAKES_A_PAIR in message or _HAS_A_PASSWORD in message
+        return any(each in message for each in _SLOW)
 
     def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
         """The reply to one message. Never raises: what nobody thought of fails this request, and no other.
@@ -158,6 +163,8 @@ class Answerer:
         header = request.header
         if len(request.batch_items) > self.max_batch_items:
             raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
+        if sum(item.operation in _MAKES_A_PAIR for item in request.batch_items) > self.max_key_pairs:
+            raise ServerLimitExceeded(f"a message makes at most {self.max_key_pairs} key pairs")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:
             raise InvalidField("Maximum Response Size is not negative")
         if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY:

@@ -21,7 +21,7 @@ from kmip_server.config.settings import Settings
 from kmip_server.engine import operations  # noqa: F401 - registers every operation
 from kmip_server.engine.context import Policy
 from kmip_server.engine.streams import StreamBounds, Streams
-from kmip_server.errors import SettingsError, StoreUnavailable
+from kmip_server.errors import StoreUnavailable
 from kmip_server.identity.certificate import IdentityRule
 from kmip_server.identity.identify import Identifier
 from kmip_server.keystore import factory
@@ -124,6 +124,7 @@ class Application:
             ),
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
+            max_key_pairs=settings.limits.max_key_pairs,
             streams=Streams(self._stream_bounds()),
         )
 
@@ -151,6 +152,7 @@ class Application:
             reactor.callFromThread,
             lambda call: reactor.callLater(0, call),
             max_waiting=self.settings.limits.max_waiting_messages,
+            max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
         )
 
     def server_tls(self) -> ServerTLS:
@@ -192,19 +194,24 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises SettingsError before it serves."""
+    """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises before it serves: SettingsError,
+    and StoreUnavailable, with which it is worth trying again."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     set_up_logging(settings)
-    application = Application(settings)
     try:
-        from kmip_server.serve import Serving
+        application = Application(settings)
+        try:
+            from kmip_server.serve import Serving
 
-        return Serving(application).run()
+            return Serving(application).run()
+        finally:
+            application.close()
     except StoreUnavailable as error:
-        raise SettingsError(error.message) from error
-    finally:
-        application.close()
+        raise StoreUnavailable(
+            f"{error.message}; see that its disk has room and that no other program holds {settings.store.url}, "
+            "then start again"
+        ) from error
 
 
 def local_socket(settings: Settings) -> Path:

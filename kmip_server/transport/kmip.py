@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
-"""How soon a message is offered again to a queue that was full."""
+MAX_RETRY_SECONDS = 1.0
+"""How soon a message is offered again to a queue that was full: at first, and when it was so again and again."""
 
 
 class Answerer(Protocol):
@@ -137,13 +138,14 @@ class KmipConnection(TwistedProtocol):
         metrics.messages.inc()
         self._offer(self._waiting.popleft())
 
-    def _offer(self, message: bytes) -> None:
+    def _offer(self, message: bytes, retry_seconds: float = RETRY_SECONDS) -> None:
         if self._ending:
             return
         assert self._peer is not None
         if not self._factory.answerer.submit(message, self._peer, self._answered):
             # No room anywhere: this peer waits, and its further messages with it.
-            self._factory.reactor.callLater(RETRY_SECONDS, self._offer, message)
+            later = min(2 * retry_seconds, MAX_RETRY_SECONDS)
+            self._factory.reactor.callLater(retry_seconds, self._offer, message, later)
 
     def _answered(self, reply: bytes | None) -> None:
         self._in_flight = False

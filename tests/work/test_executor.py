@@ -36,7 +36,7 @@ def message(operation: Operation, request: Any) -> bytes:
 class Harness:
     """An executor whose reactor is whoever calls."""
 
-    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None) -> None:
+    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None, **options: int) -> None:
         self.engine = engine
         self.groups: list[int] = []
         self.replies: list[bytes | None] = []
@@ -47,6 +47,7 @@ class Harness:
             open_writer or self._writer,
             lambda call: call(),
             lambda call: call(),
+            **options,
         )
         self.executor.start()
 
@@ -140,8 +141,7 @@ def test_a_full_queue_says_so(engine: Engine) -> None:
             held.wait(30)
             return super().apply(units)
 
-    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"))
-    harness.executor._max_waiting = 5
+    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"), max_waiting=5)
     taken = [harness.submit(message(Operation.CREATE, create())) for _ in range(100)]
     assert not all(taken)
     held.set()
