@@ -120,6 +120,7 @@ class Application:
                 lease_time_seconds=settings.protocol.lease_time_seconds,
                 unique_names=settings.names.unique,
                 max_locate_items=settings.limits.max_locate_items,
+                max_response_bytes=settings.limits.max_response_bytes,
                 served=SERVED,
             ),
             policy_revision=lambda: self.identities.current.policy_revision,
@@ -174,6 +175,8 @@ class Application:
             idle_timeout_seconds=bounds.idle_timeout_seconds,
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
+            max_pipelined_bytes=bounds.max_pipelined_bytes,
+            max_waiting_bytes=bounds.max_waiting_bytes,
             max_connections=bounds.max_connections,
             max_connections_per_address=bounds.max_connections_per_address,
         )

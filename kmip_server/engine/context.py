@@ -59,6 +59,8 @@ class Policy:
     """"owner", "domain" or "off"."""
     max_locate_items: int = 100_000
     """More matches than this are refused, never cut short."""
+    max_response_bytes: int = 16 << 20
+    """Of the payloads that answer one message."""
     served: tuple[Version, ...] = ()
 
 
