@@ -163,7 +163,9 @@ class Answerer:
         header = request.header
         if len(request.batch_items) > self.max_batch_items:
             raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
-        if sum(item.operation in _MAKES_A_PAIR for item in request.batch_items) > self.max_key_pairs:
+        items = request.batch_items
+        pairs = sum(item.operation in _MAKES_A_PAIR for item in items) if len(items) > self.max_key_pairs else 0
+        if pairs > self.max_key_pairs:
             raise ServerLimitExceeded(f"a message makes at most {self.max_key_pairs} key pairs")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:
             raise InvalidField("Maximum Response Size is not negative")
