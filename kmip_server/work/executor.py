@@ -1,11 +1,11 @@
 """The executor: one thread that evaluates waiting requests and makes them durable together.
 
-Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one
-transaction (group commit), and only then hands every reply back, in one hop to the reactor. What takes long
-waits in a queue of its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group.
-Peers take turns in both queues (`fair.py`). A request whose objects changed under it is evaluated again, under
-the same request identifier; one that the database refuses is refused to the client. Nothing is answered that is
-not durable. The fate of each request is told to the answerer before its reply leaves, once. Reader and writer are
+Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one transaction
+(group commit), and only then hands every reply back, in one hop to the reactor. What takes long waits in a queue of
+its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers take turns in
+both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came later, under
+the same request identifier; one that the database refuses is refused to the client. Nothing is answered that is not
+durable. The fate of each request is told to the answerer before its reply leaves, once. Reader and writer are
 opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
 """
 
@@ -66,6 +66,8 @@ class _Job:
     request_identifier: str
     is_slow: bool
     evaluation: Evaluation | None = None
+    contended: frozenset[str] = frozenset()
+    """The objects it would have changed when it was overtaken."""
 
 
 class Executor:
@@ -170,12 +172,30 @@ class Executor:
         with self._wake:
             while True:
                 self._fill_pool()
-                jobs = [self._ready.popleft() for _ in range(min(GROUP, len(self._ready)))]
+                jobs = self._without_rivals()
                 while len(jobs) < GROUP and (job := self._quick.take()) is not None:
                     jobs.append(job)
                 if jobs or (self._stopping and not self._on_pool):
                     return jobs
                 self._wake.wait()
+
+    def _without_rivals(self) -> list[_Job]:
+        """The jobs that are ready, in their order; of those known to change the same object only the first.
+
+        Otherwise all users of one key with Usage Limits would be evaluated each time for one of them to succeed.
+        """
+        group: list[_Job] = []
+        rivals: list[_Job] = []
+        taken: set[str] = set()
+        while self._ready and len(group) < GROUP:
+            job = self._ready.popleft()
+            if taken.isdisjoint(job.contended):
+                taken |= job.contended
+                group.append(job)
+            else:
+                rivals.append(job)
+        self._ready.extendleft(reversed(rivals))
+        return group
 
     def _perform(self, jobs: list[_Job], reader: Snapshots, writer: Applier) -> None:
         """Evaluate and apply one group, and hand its replies back."""
@@ -191,14 +211,18 @@ class Executor:
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         replies: list[tuple[Deliver, bytes | None]] = []
+        overtaken: list[_Job] = []
         for job, evaluation, outcome in zip(jobs, evaluations, outcomes, strict=True):
             if outcome == Outcome.APPLIED:
                 self._answerer.settle(job.request_identifier, True)
                 replies.append((job.deliver, evaluation.reply))
             elif outcome == Outcome.OVERTAKEN and time.monotonic() < job.until:
-                self._again(job)
+                job.evaluation = None
+                job.contended = frozenset(each.stored.unique_identifier for each in evaluation.unit.writes)
+                overtaken.append(job)
             else:
                 replies.append((job.deliver, self._refused(job)))
+        self._again(overtaken)
         self._deliver(replies)
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
@@ -211,13 +235,14 @@ class Executor:
     def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
         return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
 
-    def _again(self, job: _Job) -> None:
-        job.evaluation = None
+    def _again(self, overtaken: list[_Job]) -> None:
+        """Put them back before what came later, in their order."""
         with self._wake:
-            if job.is_slow:
-                self._slow.put_first(job.peer.fingerprint, job)
-            else:
-                self._ready.appendleft(job)
+            for job in reversed(overtaken):
+                if job.is_slow:
+                    self._slow.put_first(job.peer.fingerprint, job)
+                else:
+                    self._ready.appendleft(job)
 
     def _refused(self, job: _Job) -> bytes | None:
         """The reply to a request of which nothing was or will be done."""
