@@ -74,7 +74,7 @@ class Serving:
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
-        self._reactor.callFromThread(self._factory.close_where, self._application.identities.is_over)
+        self._reactor.callFromThread(self._factory.close_where, self._application.identifier.is_over)
 
     def _reload(self) -> None:
         """SIGHUP: certificates and client CAs anew; connections stay as they are."""

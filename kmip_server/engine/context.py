@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmip_server.engine import material, states
+from kmip_server.engine.policy import Policy as Policy
 from kmip_server.engine.ports import (
     AuditEntry,
     Authorizer,
+    Basis,
     Decision,
     KeyStore,
     LocateQuery,
@@ -44,21 +46,6 @@ from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
 NO_SUCH_OBJECT = "no object has this Unique Identifier"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The settings that operations need."""
-
-    weak_algorithms: bool = False
-    interop: bool = False
-    """Whether Interop is served: on a server that only tests."""
-    lease_time_seconds: int = 3600
-    unique_names: str = "owner"
-    """"owner", "domain" or "off"."""
-    max_locate_items: int = 100_000
-    """More matches than this are refused, never cut short."""
-    served: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +141,8 @@ class Context:
         self._store = store
         self._authorizer = authorizer
         self._work = _Work()
+        # Kept when an item is rolled back: what it answered rests on what it read.
+        self._revisions: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
         self.decided_rule = ""
         """The rule that decided last, for the record."""
@@ -209,7 +198,7 @@ class Context:
         """
         identifier = self.resolved(reference)
         self.touch(identifier)
-        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        stored = self._current(identifier)
         if stored is None:
             self.decided_rule = "no such object"
             raise ObjectNotFound(NO_SUCH_OBJECT)
@@ -242,7 +231,7 @@ class Context:
         PermissionDenied where he may not destroy what he would replace.
         """
         self.touch(unique_identifier)
-        stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
+        stored = self._current(unique_identifier)
         if stored is None:
             return None
         decisions = [self._decide(each, stored) for each in (operation, Operation.DESTROY)]
@@ -253,6 +242,14 @@ class Context:
             self._require(decision)
         self._work.read_revisions.setdefault(unique_identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
+
+    def _current(self, unique_identifier: str) -> StoredObject | None:
+        """The object as this batch has it, or else the snapshot."""
+        stored = self._work.saved.get(unique_identifier)
+        if stored is None:
+            stored = self._store.find(unique_identifier)
+            self._revisions[unique_identifier] = 0 if stored is None else stored.revision
+        return stored
 
     def current(self, found: Found) -> Found:
         """An object that has been opened, as this batch has left it since."""
@@ -396,8 +393,12 @@ class Context:
     def record(self, entry: AuditEntry) -> None:
         self._audit.append(entry)
 
-    def unit_of_work(self) -> UnitOfWork:
-        """Everything the request changes, with its record."""
+    def unit_of_work(self, policy_revision: int) -> UnitOfWork:
+        """Everything the request changes, with its record and what it rests on.
+
+        What a Locate found is not part of that: it gives away identifiers alone, and whatever is done with one
+        opens the object.
+        """
         work = self._work
         writes = [
             Write(
@@ -408,7 +409,8 @@ class Context:
             )
             for identifier, stored in work.saved.items()
         ]
-        return UnitOfWork(writes=writes, audit=tuple(self._audit))
+        basis = Basis(epoch=self._store.epoch, policy_revision=policy_revision, revisions=self._revisions)
+        return UnitOfWork(writes=writes, audit=tuple(self._audit), basis=basis)
 
 
 def effective_gone(stored: StoredObject) -> bool:

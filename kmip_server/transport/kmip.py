@@ -40,7 +40,12 @@ log = logging.getLogger(__name__)
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
-"""How soon a message is offered again to a queue that was full."""
+MAX_RETRY_SECONDS = 1.0
+"""How soon a message is offered again to a queue that was full: at first, and when it was so again and again."""
+
+
+SMALL_SHARE = 64 << 10
+"""Bytes that any connection may have waiting: ordinary requests come through while large ones are held back."""
 
 
 class Answerer(Protocol):
@@ -64,6 +69,9 @@ class KmipConnection(TwistedProtocol):
         self._address = address
         self._framer = Framer(factory.limits.max_message_bytes)
         self._waiting: deque[bytes] = deque()
+        self._under_way = 0
+        self._waiting_bytes = 0
+        self._held = 0
         self._peer: Peer | None = None
         self._in_flight = False
         self._ending = False
@@ -96,13 +104,17 @@ class KmipConnection(TwistedProtocol):
         if self._ending:
             return
         try:
-            self._waiting.extend(self._framer.feed(data))
+            messages = self._framer.feed(data)
         except FramingError as error:
             self._reject(error)
             return
+        self._waiting.extend(messages)
+        self._waiting_bytes += sum(map(len, messages))
         self._next()
-        if len(self._waiting) > self._factory.limits.max_pipelined_messages and not self._paused:
+        self._count()
+        if not self._paused and self._has_more_than(1):
             self._paused = True
+            self._factory.held_back.add(self)
             self.transport.pauseProducing()
         if not self._in_flight and self._framer.is_within_message and self.cause != "message":
             self._wait_for("message")
@@ -122,8 +134,9 @@ class KmipConnection(TwistedProtocol):
         """The connection is going down; `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._factory.forget(self, reason)
         self._waiting.clear()
+        self._factory.held -= self._held
+        self._factory.forget(self, reason)
         self._ending = True
 
     # --- one message at a time ----------------------------------------------------------------
@@ -135,18 +148,23 @@ class KmipConnection(TwistedProtocol):
         self.deadline = float("inf")
         self.cause = "answering"
         metrics.messages.inc()
-        self._offer(self._waiting.popleft())
+        message = self._waiting.popleft()
+        self._under_way = len(message)
+        self._offer(message)
 
-    def _offer(self, message: bytes) -> None:
+    def _offer(self, message: bytes, retry_seconds: float = RETRY_SECONDS) -> None:
         if self._ending:
             return
         assert self._peer is not None
         if not self._factory.answerer.submit(message, self._peer, self._answered):
             # No room anywhere: this peer waits, and its further messages with it.
-            self._factory.reactor.callLater(RETRY_SECONDS, self._offer, message)
+            later = min(2 * retry_seconds, MAX_RETRY_SECONDS)
+            self._factory.reactor.callLater(retry_seconds, self._offer, message, later)
 
     def _answered(self, reply: bytes | None) -> None:
         self._in_flight = False
+        self._waiting_bytes -= self._under_way
+        self._under_way = 0
         if self._ending:
             return
         if reply is None:
@@ -161,12 +179,35 @@ class KmipConnection(TwistedProtocol):
 
     def _go_on(self) -> None:
         """Read again where reading was paused, and take the next message, or wait for one."""
-        if self._paused and len(self._waiting) <= self._factory.limits.max_pipelined_messages // 2:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._count()
+        self.read_on()
         self._next()
         if not self._in_flight:
             self._wait_for("message" if self._framer.is_within_message else "idle")
+
+    def _count(self) -> None:
+        """Keep the factory's sum of what has come and is not answered, in bytes."""
+        if not self._ending:
+            held = self._waiting_bytes + self._framer.buffered
+            self._factory.held += held - self._held
+            self._held = held
+
+    def _has_more_than(self, part: float) -> bool:
+        """Whether more waits here than this part of what may; on all connections, than what may at all."""
+        limits = self._factory.limits
+        return (
+            len(self._waiting) > limits.max_pipelined_messages * part
+            # A message that has only begun must be read to its end.
+            or (self._waiting_bytes > 0 and self._held > limits.max_pipelined_bytes * part)
+            or (self._held > SMALL_SHARE and self._factory.held > limits.max_waiting_bytes)
+        )
+
+    def read_on(self) -> None:
+        """Read again where reading was paused and there is room now."""
+        if self._paused and not self._ending and not self._has_more_than(0.5):
+            self._paused = False
+            self._factory.held_back.discard(self)
+            self.transport.resumeProducing()
 
     def _reject(self, error: FramingError) -> None:
         """Say what is wrong where that is possible, then close."""
@@ -221,6 +262,10 @@ class KmipFactory(Factory):
             "idle": limits.idle_timeout_seconds,
         }
         self.stopping = False
+        self.held = 0
+        """Bytes that have come and are not answered, on all connections."""
+        self.held_back: set[KmipConnection] = set()
+        """Those that are not read from until they, or all of them together, have less waiting."""
         self._connections: set[KmipConnection] = set()
         self._by_address: Counter[str] = Counter()
         self._emptied: defer.Deferred[None] | None = None
@@ -250,6 +295,7 @@ class KmipFactory(Factory):
 
     def forget(self, connection: KmipConnection, reason: Failure) -> None:
         self._connections.discard(connection)
+        self.held_back.discard(connection)
         host = connection._address.rpartition(":")[0]
         self._by_address[host] -= 1
         if self._by_address[host] <= 0:
@@ -293,6 +339,8 @@ class KmipFactory(Factory):
         now = self.reactor.seconds()
         for connection in [c for c in self._connections if c.deadline < now]:
             connection.abort(connection.cause)
+        for connection in list(self.held_back):
+            connection.read_on()
 
 
 def _why(reason: Failure) -> str:

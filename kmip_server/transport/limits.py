@@ -18,5 +18,9 @@ class Limits:
     max_message_bytes: int = 1 << 20
     max_pipelined_messages: int = 64
     """Messages that wait on one connection before reading from it pauses."""
+    max_pipelined_bytes: int = 4 << 20
+    """Bytes of them."""
+    max_waiting_bytes: int = 256 << 20
+    """Bytes that wait on all connections before reading pauses on those that have more than their small share."""
     max_connections: int = 10_000
     max_connections_per_address: int = 2_000
