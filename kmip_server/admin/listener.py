@@ -106,9 +106,7 @@ class AdminListener:
         """Who asks, and from where. Raises AuthenticationNotSuccessful."""
         channel = request.channel.transport
         if hasattr(channel, "getPeerCertificate"):
-            certificate = channel.getPeerCertificate()
-            if certificate is None or not self.tls.verify_again(certificate):
-                raise AuthenticationNotSuccessful("a client certificate is needed")
+            certificate = self.tls.certificate_of(channel.getHandle())
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             host = channel.getPeer()
             peer = Peer(address=f"{host.host}:{host.port}", certificate=der, fingerprint=fingerprint(der))
@@ -158,7 +156,7 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._listener.tls.context, None)
+        return self._listener.tls.connection()
 
 
 class _Root(resource.Resource):

@@ -8,7 +8,6 @@ time is up.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -33,10 +32,10 @@ from kmip_server.errors import KmipError
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.protocol.framing import Framer, FramingError
+from kmip_server.transport import faults
+from kmip_server.transport.faults import Fault, FaultLog
 from kmip_server.transport.limits import Limits
-from kmip_server.transport.tls import ServerTLS
-
-log = logging.getLogger(__name__)
+from kmip_server.transport.tls import CertificateRefused, ServerTLS
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -61,7 +60,7 @@ class KmipConnection(TwistedProtocol):
 
     def __init__(self, factory: KmipFactory, address: str) -> None:
         self._factory = factory
-        self._address = address
+        self.address = address
         self._framer = Framer(factory.limits.max_message_bytes)
         self._waiting: deque[bytes] = deque()
         self._peer: Peer | None = None
@@ -84,12 +83,14 @@ class KmipConnection(TwistedProtocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is up: look at the certificate once more, and make the peer."""
-        certificate = self.transport.getPeerCertificate()
-        if certificate is None or not self._factory.tls.verify_again(certificate):
+        try:
+            certificate = self._factory.tls.certificate_of(self.transport.getHandle())
+        except CertificateRefused as refused:
+            self._factory.handshake_failed(self, refused.fault)
             self.abort("certificate")
             return
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-        self._peer = Peer(address=self._address, certificate=der, fingerprint=fingerprint(der))
+        self._peer = Peer(address=self.address, certificate=der, fingerprint=fingerprint(der))
         self._wait_for("idle")
 
     def dataReceived(self, data: bytes) -> None:
@@ -122,7 +123,11 @@ class KmipConnection(TwistedProtocol):
         """The connection is going down; `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._factory.forget(self, reason)
+        if self._peer is None and isinstance(reason.value, SSL.Error):
+            connection = self.transport.getHandle()
+            fault = faults.of_error(reason.value, connection.code, connection.subject)
+            self._factory.handshake_failed(self, fault)
+        self._factory.forget(self)
         self._waiting.clear()
         self._ending = True
 
@@ -224,6 +229,7 @@ class KmipFactory(Factory):
         self._connections: set[KmipConnection] = set()
         self._by_address: Counter[str] = Counter()
         self._emptied: defer.Deferred[None] | None = None
+        self._faults = FaultLog(reactor.seconds)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -236,7 +242,7 @@ class KmipFactory(Factory):
 
     def admit(self, connection: KmipConnection) -> bool:
         """Count a connection in. False where there are too many, in all or from its address."""
-        host = connection._address.rpartition(":")[0]
+        host = connection.address.rpartition(":")[0]
         self._connections.add(connection)
         self._by_address[host] += 1
         metrics.connections.set(len(self._connections))
@@ -248,16 +254,16 @@ class KmipFactory(Factory):
             return False
         return True
 
-    def forget(self, connection: KmipConnection, reason: Failure) -> None:
+    def handshake_failed(self, connection: KmipConnection, fault: Fault) -> None:
+        self._faults.tell(connection.address, fault)
+
+    def forget(self, connection: KmipConnection) -> None:
         self._connections.discard(connection)
-        host = connection._address.rpartition(":")[0]
+        host = connection.address.rpartition(":")[0]
         self._by_address[host] -= 1
         if self._by_address[host] <= 0:
             del self._by_address[host]
         metrics.connections.set(len(self._connections))
-        if connection.peer is None and isinstance(reason.value, SSL.Error):
-            metrics.handshakes_failed.inc()
-            log.info("TLS handshake with %s failed: %s", connection._address, _why(reason))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -292,15 +298,10 @@ class KmipFactory(Factory):
     def _sweep(self) -> None:
         now = self.reactor.seconds()
         for connection in [c for c in self._connections if c.deadline < now]:
+            if connection.cause == "handshake":
+                self.handshake_failed(connection, faults.TIMEOUT)
             connection.abort(connection.cause)
-
-
-def _why(reason: Failure) -> str:
-    """A TLS failure in the words OpenSSL has for it."""
-    arguments = getattr(reason.value, "args", ())
-    if arguments and isinstance(arguments[0], (list, tuple)) and arguments[0]:
-        return str(arguments[0][0][-1]) or "the peer ended it"
-    return "the peer ended it"
+        self._faults.catch_up()
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -312,7 +313,7 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._factory.tls.context, None)
+        return self._factory.tls.connection()
 
 
 def _over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
