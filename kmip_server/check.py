@@ -156,6 +156,14 @@ def _hsm(settings: Settings) -> Iterator[Finding]:
         yield _warning("hsm", "the keystore is a file, not an HSM")
 
 
+def _descriptors(settings: Settings) -> Iterator[Finding]:
+    from kmip_server.transport.limits import descriptors_for_connections, too_few_descriptors
+
+    wanted = settings.limits.max_connections
+    if descriptors_for_connections() < wanted:
+        yield _warning("files", f"limits.max_connections = {wanted} is too many: {too_few_descriptors(wanted)}")
+
+
 def _dependencies(settings: Settings) -> Iterator[Finding]:
     store = settings.path(settings.store.url.removeprefix("sqlite:///"))
     yield _ok("dependencies", f"serving needs {store.parent} and the HSM, no other machine")
@@ -166,6 +174,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _certificates,
     _database,
     _hsm,
+    _descriptors,
     _dependencies,
 )
 

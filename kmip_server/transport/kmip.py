@@ -8,12 +8,12 @@ time is up.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer
+from twisted.internet import defer, tcp
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -34,7 +34,7 @@ from kmip_server.principal import Peer
 from kmip_server.protocol.framing import Framer, FramingError
 from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
-from kmip_server.transport.limits import Limits
+from kmip_server.transport.limits import BURST, Admission, Limits, Place
 from kmip_server.transport.tls import CertificateRefused, ServerTLS
 
 Deliver = Callable[[bytes | None], None]
@@ -58,9 +58,10 @@ class KmipConnection(TwistedProtocol):
 
     transport: Any
 
-    def __init__(self, factory: KmipFactory, address: str) -> None:
+    def __init__(self, factory: KmipFactory, host: str, port: int) -> None:
         self._factory = factory
-        self.address = address
+        self.address = f"{host}:{port}"
+        self.place = Place(host=host, since=factory.reactor.seconds())
         self._framer = Framer(factory.limits.max_message_bytes)
         self._waiting: deque[bytes] = deque()
         self._peer: Peer | None = None
@@ -78,8 +79,6 @@ class KmipConnection(TwistedProtocol):
         self._wait_for("handshake")
         if self._factory.admit(self):
             self.transport.registerProducer(self, True)
-        else:
-            self.abort("limit")
 
     def handshakeCompleted(self) -> None:
         """TLS is up: look at the certificate once more, and make the peer."""
@@ -89,6 +88,7 @@ class KmipConnection(TwistedProtocol):
             self._factory.handshake_failed(self, refused.fault)
             self.abort("certificate")
             return
+        self._factory.admission.prove(self.place)
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         self._peer = Peer(address=self.address, certificate=der, fingerprint=fingerprint(der))
         self._wait_for("idle")
@@ -226,8 +226,8 @@ class KmipFactory(Factory):
             "idle": limits.idle_timeout_seconds,
         }
         self.stopping = False
-        self._connections: set[KmipConnection] = set()
-        self._by_address: Counter[str] = Counter()
+        self.admission = Admission(limits)
+        self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
         self._faults = FaultLog(reactor.seconds)
         self._sweeper = LoopingCall(self._sweep)
@@ -238,31 +238,24 @@ class KmipFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> KmipConnection:
         host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
-        return KmipConnection(self, f"{host}:{port}")
+        return KmipConnection(self, host, port)
 
     def admit(self, connection: KmipConnection) -> bool:
-        """Count a connection in. False where there are too many, in all or from its address."""
-        host = connection.address.rpartition(":")[0]
-        self._connections.add(connection)
-        self._by_address[host] += 1
+        """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
+        self._connections[connection.place] = connection
         metrics.connections.set(len(self._connections))
-        if self.stopping or len(self._connections) > self.limits.max_connections:
-            metrics.connections_refused.labels("total").inc()
-            return False
-        if self._by_address[host] > self.limits.max_connections_per_address:
-            metrics.connections_refused.labels("address").inc()
-            return False
-        return True
+        ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
+        if ended is not None:
+            metrics.connections_refused.labels(bound).inc()
+            self._connections[ended].abort("limit")
+        return ended is not connection.place
 
     def handshake_failed(self, connection: KmipConnection, fault: Fault) -> None:
         self._faults.tell(connection.address, fault)
 
     def forget(self, connection: KmipConnection) -> None:
-        self._connections.discard(connection)
-        host = connection.address.rpartition(":")[0]
-        self._by_address[host] -= 1
-        if self._by_address[host] <= 0:
-            del self._by_address[host]
+        self._connections.pop(connection.place, None)
+        self.admission.leave(connection.place)
         metrics.connections.set(len(self._connections))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
@@ -270,7 +263,7 @@ class KmipFactory(Factory):
 
     def close_where(self, is_over: Callable[[Peer], bool]) -> int:
         """Close the connections of peers that are no longer welcome; says how many."""
-        over = [c for c in self._connections if c.peer is not None and is_over(c.peer)]
+        over = [c for c in self._connections.values() if c.peer is not None and is_over(c.peer)]
         for connection in over:
             connection.abort("revoked")
         return len(over)
@@ -280,7 +273,7 @@ class KmipFactory(Factory):
         self.stopping = True
         if self._sweeper.running:
             self._sweeper.stop()
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             if not connection.is_busy:
                 connection.close()
         if self._connections:
@@ -292,15 +285,18 @@ class KmipFactory(Factory):
                 late.cancel()
 
     def _abort_all(self) -> None:
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             connection.abort("shutdown")
 
     def _sweep(self) -> None:
         now = self.reactor.seconds()
-        for connection in [c for c in self._connections if c.deadline < now]:
+        for connection in [c for c in self._connections.values() if c.deadline < now]:
             if connection.cause == "handshake":
                 self.handshake_failed(connection, faults.TIMEOUT)
             connection.abort(connection.cause)
+        for place in self.admission.surplus(now):
+            metrics.connections_refused.labels("handshakes").inc()
+            self._connections[place].abort("limit")
         self._faults.catch_up()
 
 
@@ -316,11 +312,18 @@ class _Creator:
         return self._factory.tls.connection()
 
 
-def _over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
-    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+class _Port(tcp.Port):
+    """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
+
+    def doRead(self) -> None:
+        self.numberAccepts = min(self.numberAccepts, BURST)
+        super().doRead()
 
 
 def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
     """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
     factory.start()
-    return reactor.listenTCP(port, _over_tls(factory), backlog=1024, interface=host)
+    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+    listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
+    listening.startListening()
+    return listening

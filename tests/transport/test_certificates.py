@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import subprocess
 import threading
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
 from kmip_server import metrics
@@ -240,3 +243,42 @@ def test_an_encrypted_or_broken_key_is_told_in_one_sentence(new_instance: Path, 
         assert done.returncode == (2 if called == "run" else 1)
         assert f"the private key {path} {sentence}" in done.stdout + done.stderr
         assert "pass phrase" not in done.stdout + done.stderr
+
+
+# --- the profile legacy -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def legacy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """With an RSA certificate, as clients that know nothing else need it."""
+    folder = make_instance(tmp_path_factory.mktemp("legacy") / "kmip", "--keystore", "software")
+    names = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    own = make("localhost", key=rsa.generate_private_key(65537, 2048), names=names)
+    (folder / "certs" / "server.pem").write_bytes(own.pem)
+    (folder / "certs" / "server.key").write_bytes(own.key_pem)
+    with RunningServer(folder, "--set", 'kmip.tls_profile="legacy"') as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        "AES256-SHA256",
+        "AES128-SHA256",
+        "AES256-SHA",
+        "AES128-SHA",
+        "ECDHE-RSA-AES128-SHA",
+        "ECDHE-RSA-AES128-SHA256",
+        "ECDHE-RSA-AES256-SHA384",
+    ],
+)
+def test_suites_of_the_kmip_profiles_with_an_rsa_certificate(legacy: RunningServer, suite: str) -> None:
+    tls = ssl.create_default_context(cafile=legacy.folder / "certs" / "server.pem")
+    tls.load_cert_chain(*legacy.certificate())
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_ciphers(suite)
+    with Connection(legacy, tls=tls) as connection:
+        assert answered(connection) == ResultStatus.SUCCESS
+        cipher = connection.socket.cipher()
+        assert cipher is not None
+        assert cipher[0] == suite
