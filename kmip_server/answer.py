@@ -46,7 +46,10 @@ log = logging.getLogger(__name__)
 
 # Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
 # evaluated away from the thread that applies.
-_MAKES_A_PAIR = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR))
+_MAKES_A_PAIR = tuple(
+    ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, operation))
+    for operation in (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
+)
 _HAS_A_PASSWORD = ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD))
 NOBODY = Principal(name="", domain="", authentication="none")
 
@@ -79,7 +82,7 @@ class Answerer:
 
         Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
         """
-        return _MAKES_A_PAIR in message or _HAS_A_PASSWORD in message
+        return any(each in message for each in _MAKES_A_PAIR) or _HAS_A_PASSWORD in message
 
     def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
         """The reply to one message. Never raises for what a peer sent.

@@ -6,18 +6,19 @@ the few rules that concern more than one attribute. KMIP 1.4 section 3 and secti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kmip_server.crypto import algorithms
-from kmip_server.engine import states
+from kmip_server.engine import links, namespaces, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.ports import Condition, LocateQuery
 from kmip_server.errors import (
-    ApplicationNamespaceNotSupported,
     AttributeReadOnly,
     AttributeSingleValued,
+    FeatureNotSupported,
     InvalidAttribute,
     InvalidAttributeValue,
     NonUniqueNameAttribute,
@@ -45,8 +46,11 @@ MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
 
 _LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+# One of those that are given will do, where the server makes the object (KMIP 1.4 §3.44).
+_CHOICES = frozenset({Tag.RANDOM_NUMBER_GENERATOR})
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
 _SERVER_VENDOR = "y"
+_VENDOR = re.compile("[A-Za-z0-9_.]+")
 
 
 def row_of(key: AttributeKey) -> AttributeRow | None:
@@ -56,6 +60,13 @@ def row_of(key: AttributeKey) -> AttributeRow | None:
             raise InvalidAttribute(f"{key.attribute_name!r} is not an attribute; custom ones begin with x-")
         return None
     return ATTRIBUTES[key]
+
+
+def check_defined(context: Context, keys: Iterable[AttributeKey]) -> None:
+    """Raise InvalidAttribute where a 2.x client refers to what is no attribute. 1.x: no object has it."""
+    if context.version.major > 1:
+        for key in keys:
+            row_of(key)
 
 
 # --- making objects -----------------------------------------------------------------------------
@@ -87,7 +98,7 @@ def collected(
     seen: set[AttributeKey] = set()
     for attribute in attributes:
         row = settable(context, attribute, object_type, imported=imported)
-        if row is not None and not row.multiple and attribute.key in seen:
+        if row is not None and not row.multiple and attribute.key in seen and attribute.key not in _CHOICES:
             raise AttributeSingleValued(f"{row.name} can be given once only")
         seen.add(attribute.key)
         gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))
@@ -131,8 +142,7 @@ def settable(
 ) -> AttributeRow | None:
     """Check that a client may give an object of this type this attribute and value; see `collected`.
 
-    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
-    ApplicationNamespaceNotSupported.
+    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, and what `check_value` raises.
     """
     key, _, value = attribute
     row = row_of(key)
@@ -142,16 +152,23 @@ def settable(
         assert isinstance(key, VendorAttribute)
         check_custom(key, value)
         return None
-    if row.set_by == "server" and not imported:
-        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     if not row.carried_by(object_type, context.version):
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
+    if row.set_by == "server" and not imported:
+        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     check_value(row, value)
     return row
 
 
 def check_custom(key: VendorAttribute, value: Any) -> None:
-    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39)."""
+    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39).
+
+    In 2.x any vendor's, if its identification is written in letters, digits, underscores and periods (§4.60).
+    """
+    if not _VENDOR.fullmatch(key.vendor_identification):
+        raise InvalidAttribute("a Vendor Identification has letters, digits, underscores and periods only")
+    if not key.attribute_name:
+        raise InvalidAttribute("a vendor attribute has an Attribute Name")
     if key.vendor_identification == _SERVER_VENDOR:
         raise AttributeReadOnly(f"{key.title}: attributes that begin with y- are set by the server alone")
     assert isinstance(value, CustomValue)
@@ -160,7 +177,12 @@ def check_custom(key: VendorAttribute, value: Any) -> None:
 
 
 def check_value(row: AttributeRow, value: Any) -> None:
-    """The ranges that a type alone does not say."""
+    """The ranges that a type alone does not say.
+
+    Raises InvalidAttributeValue, ApplicationNamespaceNotSupported, and FeatureNotSupported for an empty promise.
+    """
+    if row.tag == Tag.ROTATE_AUTOMATIC and value:
+        raise FeatureNotSupported("this server replaces no object by itself; Re-key does when asked")
     if row.tag == Tag.CRYPTOGRAPHIC_LENGTH and value < 0:
         raise InvalidAttributeValue("Cryptographic Length is not negative")
     if row.kind == ItemType.DATE_TIME and value < 0:
@@ -170,22 +192,37 @@ def check_value(row: AttributeRow, value: Any) -> None:
     if isinstance(value, UsageLimits) and value.usage_limits_total < 0:
         raise InvalidAttributeValue("Usage Limits Total is not negative")
     if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
-        raise ApplicationNamespaceNotSupported(
-            "Application Data must be given; this server makes up none for any namespace"
-        )
+        namespaces.require(value.application_namespace)
 
 
 def completed(context: Context, value: Any, *, imported: bool = False) -> Any:
-    """The value with what the server adds: the count that Usage Limits start with, and whom a Link means."""
+    """The value with what the server adds: the first count of Usage Limits, Application Data, whom a Link means.
+
+    Raises what `Context.resolved` raises, and InvalidAttributeValue for an imported count beyond its total.
+    """
     if isinstance(value, UsageLimits) and imported and value.usage_limits_count is not None:
         if not 0 <= value.usage_limits_count <= value.usage_limits_total:
             raise InvalidAttributeValue("the Usage Limits Count is from 0 to the Usage Limits Total")
         return value
     if isinstance(value, UsageLimits):
-        return replace(value, usage_limits_count=value.usage_limits_total)
+        return _unused(value)
+    if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
+        data = namespaces.made_up(context.keystore, value.application_namespace)
+        return replace(value, application_data=data)
+    return meant(context, value)
+
+
+def meant(context: Context, value: Any) -> Any:
+    """A value as it is kept, where a request refers to one that is there. Raises what `Context.resolved` raises."""
+    if isinstance(value, UsageLimits) and value.usage_limits_count is None:
+        return _unused(value)
     if isinstance(value, Link):
         return replace(value, linked_object_identifier=context.resolved(value.linked_object_identifier))
     return value
+
+
+def _unused(limits: UsageLimits) -> UsageLimits:
+    return replace(limits, usage_limits_count=limits.usage_limits_total)
 
 
 def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
@@ -196,6 +233,8 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
         raise InvalidAttributeValue(f"two instances of {key.title} have the same Attribute Index")
     if key == Tag.NAME and len({instance.value.name_value for instance in instances}) != len(instances):
         raise NonUniqueNameAttribute("the object has this Name already")
+    if key == Tag.LINK:
+        links.check(instance.value for instance in instances)
 
 
 # --- several attributes -------------------------------------------------------------------------
@@ -210,6 +249,15 @@ def check_dates(attributes: AttributeSet) -> None:
         date = attributes.one(tag)
         if date is not None and date < activation:
             raise InvalidAttributeValue(f"{tag.title} is before {Tag.ACTIVATION_DATE.title}")
+
+
+def check_addable(context: Context, found: Found, row: AttributeRow | None) -> None:
+    """Raise WrongKeyLifecycleState or UnsupportedAttribute unless the attribute may be given to the object now."""
+    if row is None:
+        return
+    check_date_open(context, found, row.tag)
+    if row.tag == Tag.KEY_VALUE_LOCATION and found.attributes.one(Tag.KEY_VALUE_PRESENT) is not False:
+        raise UnsupportedAttribute("Key Value Location is for an object whose Key Value is elsewhere")
 
 
 def check_modifiable(context: Context, found: Found, row: AttributeRow | None) -> None:
@@ -240,9 +288,10 @@ def _require_unused(found: Found, key: AttributeKey) -> None:
 
 
 def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
-    """The object with attributes that a client has changed.
+    """The object with attributes that a client has changed, and what its Links mean for others.
 
-    Raises what `check_instances`, `check_dates` and `check_quantum_safe` raise, and NonUniqueNameAttribute.
+    Raises what `check_instances`, `check_dates`, `check_quantum_safe` and `links.follow` raise, and
+    NonUniqueNameAttribute.
     """
     for key in {attribute.key for attribute in attributes}:
         instances = attributes.instances(key)
@@ -250,7 +299,9 @@ def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
             check_instances(key, instances)
     check_dates(attributes)
     check_quantum_safe(attributes)
-    return context.save(found, _with_history(attributes))
+    saved = context.save(found, _with_history(attributes))
+    links.follow(context, found.attributes, saved)
+    return saved
 
 
 def _with_history(attributes: AttributeSet) -> AttributeSet:

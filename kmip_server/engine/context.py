@@ -208,7 +208,7 @@ class Context:
         WrongKeyLifecycleState, and what `resolved` raises.
         """
         identifier = self.resolved(reference)
-        self._touch(identifier)
+        self.touch(identifier)
         stored = self._work.saved.get(identifier) or self._store.find(identifier)
         if stored is None:
             self.decided_rule = "no such object"
@@ -220,6 +220,20 @@ class Context:
         self._work.read_revisions.setdefault(identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def beside(self, identifier: str, operation: Operation) -> Found | None:
+        """An object that the client has not asked for, if it might perform `operation` on it; else None.
+
+        Nothing is recorded, so that a Link to somebody else's object tells nobody that there is one; who changes
+        what comes back must `touch` it.
+        """
+        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        if stored is None or not self._decide(operation, stored).allowed:
+            return None
+        if Tag.ARCHIVE_DATE in stored.attributes:
+            return None
+        self._work.read_revisions.setdefault(identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
     def replaceable(self, unique_identifier: str, operation: Operation, wanted: bool) -> Found | None:
         """What has this identifier already, to be replaced by `operation`; None where the identifier is free.
 
@@ -227,7 +241,7 @@ class Context:
         does not exist for this principal: he learns that the identifier is taken, not by whom or what. Raises
         PermissionDenied where he may not destroy what he would replace.
         """
-        self._touch(unique_identifier)
+        self.touch(unique_identifier)
         stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
         if stored is None:
             return None
@@ -240,6 +254,15 @@ class Context:
         self._work.read_revisions.setdefault(unique_identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def current(self, found: Found) -> Found:
+        """An object that has been opened, as this batch has left it since."""
+        return Found(self._work.saved.get(found.unique_identifier, found.stored), self.now, self.keystore)
+
+    def touch(self, identifier: str) -> None:
+        """Name an object in the record of the current item, once."""
+        if identifier not in self.touched.split(" "):
+            self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+
     def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
         facts = ObjectFacts(
             unique_identifier=stored.unique_identifier,
@@ -248,10 +271,6 @@ class Context:
             object_type=stored.object_type,
         )
         return self._authorizer.decide(self.principal, operation, facts)
-
-    def _touch(self, unique_identifier: str) -> None:
-        if unique_identifier not in self.touched.split(" "):
-            self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
 
     def _require(self, decision: Decision) -> None:
         self.decided_rule = decision.rule
@@ -319,7 +338,7 @@ class Context:
         self._work.material_changed.add(unique_identifier)
         self._save(stored)
         self._work.id_placeholder = unique_identifier
-        self._touch(unique_identifier)
+        self.touch(unique_identifier)
         return Found(stored, self.now, self.keystore)
 
     def save(self, found: Found, attributes: AttributeSet, *, silently: bool = False) -> Found:

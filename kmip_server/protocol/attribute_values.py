@@ -140,6 +140,7 @@ class Digest:
 
     hashing_algorithm: HashingAlgorithm = field(Tag.HASHING_ALGORITHM)
     digest_value: bytes | None = field(Tag.DIGEST_VALUE)
+    # 1.0 has no such field here; PyKMIP cannot read a Digest without it.
     key_format_type: KeyFormatType | None = field(Tag.KEY_FORMAT_TYPE)
 
 

@@ -3,8 +3,9 @@
 Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one
 transaction (group commit), and only then hands every reply back, in one hop to the reactor. What takes long
 is evaluated on a small pool and joins a later group. A request whose objects changed under it is evaluated
-again, under the same request identifier; one that the database refuses is refused to the client. Nothing is
-answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once.
+again, before what came later, under the same request identifier; one that the database refuses is refused to the
+client. Nothing is answered that is not durable. The fate of each request is told to the answerer before its reply
+leaves, once.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class _Job:
     until: float
     request_identifier: str
     evaluation: Evaluation | None = None
+    contended: frozenset[str] = frozenset()
+    """The objects it would have changed when it was overtaken."""
 
 
 class Executor:
@@ -147,7 +150,25 @@ class Executor:
                 if self._stopping and not self._slow_count:
                     return []
                 self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+            return self._without_rivals()
+
+    def _without_rivals(self) -> list[_Job]:
+        """The next jobs in their order; of those known to change the same object only the first.
+
+        Otherwise all users of one key with Usage Limits would be evaluated each time for one of them to succeed.
+        """
+        group: list[_Job] = []
+        rivals: list[_Job] = []
+        taken: set[str] = set()
+        while self._waiting and len(group) < GROUP:
+            job = self._waiting.popleft()
+            if taken.isdisjoint(job.contended):
+                taken |= job.contended
+                group.append(job)
+            else:
+                rivals.append(job)
+        self._waiting.extendleft(reversed(rivals))
+        return group
 
     def _perform(self, jobs: list[_Job], reader: Snapshots, writer: Applier) -> None:
         """Evaluate and apply one group, and hand its replies back."""
@@ -164,14 +185,19 @@ class Executor:
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         replies: list[tuple[Deliver, bytes | None]] = []
+        overtaken: list[_Job] = []
         for job, evaluation, durable in zip(jobs, evaluations, applied, strict=True):
             if durable:
                 self._answerer.settle(job.request_identifier, True)
                 replies.append((job.deliver, evaluation.reply))
             elif time.monotonic() < job.until:
-                self._again(job)
+                job.evaluation = None
+                job.contended = frozenset(each.stored.unique_identifier for each in evaluation.unit.writes)
+                overtaken.append(job)
             else:
                 replies.append((job.deliver, self._refused(job)))
+        with self._wake:
+            self._waiting.extendleft(reversed(overtaken))
         self._deliver(replies)
 
     def _without_slow(self, jobs: list[_Job]) -> list[_Job]:
@@ -193,11 +219,6 @@ class Executor:
 
     def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
         return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
-
-    def _again(self, job: _Job) -> None:
-        job.evaluation = None
-        with self._wake:
-            self._waiting.appendleft(job)
 
     def _refused(self, job: _Job) -> bytes | None:
         """The reply to a request of which nothing was or will be done."""

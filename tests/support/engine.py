@@ -14,6 +14,7 @@ from kmip_server.engine import operations  # noqa: F401 - registers every operat
 from kmip_server.engine.context import Policy
 from kmip_server.engine.ports import SealedMaterial
 from kmip_server.engine.registry import find
+from kmip_server.errors import KmipError
 from kmip_server.keystore.sealing import Sealer
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
@@ -25,9 +26,10 @@ from kmip_server.protocol.enums import (
     ResultReason,
     ResultStatus,
 )
+from kmip_server.protocol.reasons import reason_of
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
-from kmip_server.protocol.versions import SERVED, V1_4, Version
+from kmip_server.protocol.versions import SERVED, V1_4, V2_1, Version
 from kmip_server.store import database, migrate
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
@@ -67,6 +69,11 @@ class Refused(Exception):
         self.reason = reason
         self.message = message
         self.payload = payload
+
+
+def told(error: type[KmipError], operation: Operation, version: Version = V2_1) -> ResultReason:
+    """How the version tells an error of this kind in an operation: the table of reasons has its own tests."""
+    return reason_of(error.__new__(error), operation, version)
 
 
 def child(item: Item, *tags: Tag) -> Any:

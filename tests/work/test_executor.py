@@ -16,6 +16,7 @@ from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import UsageLimits
 from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import Operation, ResultStatus, UsageLimitsUnit
+from kmip_server.protocol.payloads.attributes import AddAttributeRequest, GetAttributesRequest
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2
@@ -24,7 +25,7 @@ from kmip_server.store.objects import Reader
 from kmip_server.work.executor import Executor
 from tests.engine.test_use import encrypt
 from tests.support.engine import Engine, child, request_message
-from tests.support.requests import A, attribute, create, create_key_pair
+from tests.support.requests import A, attribute, create, create_key_pair, custom
 
 PEER = Peer(address="test:1", certificate=b"", fingerprint="", subject_common_name="one")
 
@@ -116,6 +117,41 @@ def test_usage_limits_are_exact_under_contention(engine: Engine) -> None:
     harness.executor.stop()
     assert statuses.count(ResultStatus.SUCCESS) == 10
     assert statuses.count(ResultStatus.OPERATION_FAILED) == 20
+
+
+def test_who_is_overtaken_keeps_his_turn(engine: Engine) -> None:
+    """Users of one key are served in the order in which they came, and evaluated twice at most."""
+    uid = engine.call(Operation.CREATE, create()).unique_identifier
+    evaluated: list[bytes] = []
+    answerer = engine.answerer
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(answerer, name)
+
+        def evaluate(self, data: bytes, *more: Any) -> Any:
+            evaluated.append(data)
+            return answerer.evaluate(data, *more)
+
+    engine.answerer = Counting()  # type: ignore[assignment]
+    harness = Harness(engine)
+    count = 40
+    requests = [
+        message(
+            Operation.ADD_ATTRIBUTE,
+            AddAttributeRequest(unique_identifier=uid, attribute=custom("x-N", str(number))),
+        )
+        for number in range(count)
+    ]
+    for each in requests:
+        assert harness.submit(each)
+    assert harness.wait(count) == [ResultStatus.SUCCESS] * count
+    harness.executor.stop()
+    asked = GetAttributesRequest(unique_identifier=uid, attribute_names=(custom("x-N", "").key,))
+    engine.answerer = answerer
+    added = [each.value.value for each in engine.call(Operation.GET_ATTRIBUTES, asked).attributes]
+    assert added == [str(number) for number in range(count)]
+    assert all(evaluated.count(each) <= 2 for each in requests)
 
 
 def test_where_nothing_is_durable_nothing_is_promised(engine: Engine) -> None:
