@@ -179,6 +179,8 @@ class Application:
             max_waiting_bytes=bounds.max_waiting_bytes,
             max_connections=bounds.max_connections,
             max_connections_per_address=bounds.max_connections_per_address,
+            max_handshakes=bounds.max_handshakes,
+            max_handshakes_per_address=bounds.max_handshakes_per_address,
         )
 
     def close(self) -> None:

@@ -8,13 +8,12 @@ time is up.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer
+from twisted.internet import defer, tcp
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -33,10 +32,10 @@ from kmip_server.errors import KmipError
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.protocol.framing import Framer, FramingError
-from kmip_server.transport.limits import Limits
-from kmip_server.transport.tls import ServerTLS
-
-log = logging.getLogger(__name__)
+from kmip_server.transport import faults
+from kmip_server.transport.faults import Fault, FaultLog
+from kmip_server.transport.limits import BURST, Admission, Limits, Place
+from kmip_server.transport.tls import CertificateRefused, ServerTLS
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -64,9 +63,10 @@ class KmipConnection(TwistedProtocol):
 
     transport: Any
 
-    def __init__(self, factory: KmipFactory, address: str) -> None:
+    def __init__(self, factory: KmipFactory, host: str, port: int) -> None:
         self._factory = factory
-        self._address = address
+        self.address = f"{host}:{port}"
+        self.place = Place(host=host, since=factory.reactor.seconds())
         self._framer = Framer(factory.limits.max_message_bytes)
         self._waiting: deque[bytes] = deque()
         self._under_way = 0
@@ -87,17 +87,18 @@ class KmipConnection(TwistedProtocol):
         self._wait_for("handshake")
         if self._factory.admit(self):
             self.transport.registerProducer(self, True)
-        else:
-            self.abort("limit")
 
     def handshakeCompleted(self) -> None:
         """TLS is up: look at the certificate once more, and make the peer."""
-        certificate = self.transport.getPeerCertificate()
-        if certificate is None or not self._factory.tls.verify_again(certificate):
+        try:
+            certificate = self._factory.tls.certificate_of(self.transport.getHandle())
+        except CertificateRefused as refused:
+            self._factory.handshake_failed(self, refused.fault)
             self.abort("certificate")
             return
+        self._factory.admission.prove(self.place)
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-        self._peer = Peer(address=self._address, certificate=der, fingerprint=fingerprint(der))
+        self._peer = Peer(address=self.address, certificate=der, fingerprint=fingerprint(der))
         self._wait_for("idle")
 
     def dataReceived(self, data: bytes) -> None:
@@ -134,9 +135,13 @@ class KmipConnection(TwistedProtocol):
         """The connection is going down; `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._peer is None and isinstance(reason.value, SSL.Error):
+            connection = self.transport.getHandle()
+            fault = faults.of_error(reason.value, connection.code, connection.subject)
+            self._factory.handshake_failed(self, fault)
         self._waiting.clear()
         self._factory.held -= self._held
-        self._factory.forget(self, reason)
+        self._factory.forget(self)
         self._ending = True
 
     # --- one message at a time ----------------------------------------------------------------
@@ -266,9 +271,10 @@ class KmipFactory(Factory):
         """Bytes that have come and are not answered, on all connections."""
         self.held_back: set[KmipConnection] = set()
         """Those that are not read from until they, or all of them together, have less waiting."""
-        self._connections: set[KmipConnection] = set()
-        self._by_address: Counter[str] = Counter()
+        self.admission = Admission(limits)
+        self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
+        self._faults = FaultLog(reactor.seconds)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -277,40 +283,33 @@ class KmipFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> KmipConnection:
         host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
-        return KmipConnection(self, f"{host}:{port}")
+        return KmipConnection(self, host, port)
 
     def admit(self, connection: KmipConnection) -> bool:
-        """Count a connection in. False where there are too many, in all or from its address."""
-        host = connection._address.rpartition(":")[0]
-        self._connections.add(connection)
-        self._by_address[host] += 1
+        """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
+        self._connections[connection.place] = connection
         metrics.connections.set(len(self._connections))
-        if self.stopping or len(self._connections) > self.limits.max_connections:
-            metrics.connections_refused.labels("total").inc()
-            return False
-        if self._by_address[host] > self.limits.max_connections_per_address:
-            metrics.connections_refused.labels("address").inc()
-            return False
-        return True
+        ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
+        if ended is not None:
+            metrics.connections_refused.labels(bound).inc()
+            self._connections[ended].abort("limit")
+        return ended is not connection.place
 
-    def forget(self, connection: KmipConnection, reason: Failure) -> None:
-        self._connections.discard(connection)
+    def handshake_failed(self, connection: KmipConnection, fault: Fault) -> None:
+        self._faults.tell(connection.address, fault)
+
+    def forget(self, connection: KmipConnection) -> None:
+        self._connections.pop(connection.place, None)
         self.held_back.discard(connection)
-        host = connection._address.rpartition(":")[0]
-        self._by_address[host] -= 1
-        if self._by_address[host] <= 0:
-            del self._by_address[host]
+        self.admission.leave(connection.place)
         metrics.connections.set(len(self._connections))
-        if connection.peer is None and isinstance(reason.value, SSL.Error):
-            metrics.handshakes_failed.inc()
-            log.info("TLS handshake with %s failed: %s", connection._address, _why(reason))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def close_where(self, is_over: Callable[[Peer], bool]) -> int:
         """Close the connections of peers that are no longer welcome; says how many."""
-        over = [c for c in self._connections if c.peer is not None and is_over(c.peer)]
+        over = [c for c in self._connections.values() if c.peer is not None and is_over(c.peer)]
         for connection in over:
             connection.abort("revoked")
         return len(over)
@@ -320,7 +319,7 @@ class KmipFactory(Factory):
         self.stopping = True
         if self._sweeper.running:
             self._sweeper.stop()
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             if not connection.is_busy:
                 connection.close()
         if self._connections:
@@ -332,23 +331,21 @@ class KmipFactory(Factory):
                 late.cancel()
 
     def _abort_all(self) -> None:
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             connection.abort("shutdown")
 
     def _sweep(self) -> None:
         now = self.reactor.seconds()
-        for connection in [c for c in self._connections if c.deadline < now]:
+        for connection in [c for c in self._connections.values() if c.deadline < now]:
+            if connection.cause == "handshake":
+                self.handshake_failed(connection, faults.TIMEOUT)
             connection.abort(connection.cause)
+        for place in self.admission.surplus(now):
+            metrics.connections_refused.labels("handshakes").inc()
+            self._connections[place].abort("limit")
+        self._faults.catch_up()
         for connection in list(self.held_back):
             connection.read_on()
-
-
-def _why(reason: Failure) -> str:
-    """A TLS failure in the words OpenSSL has for it."""
-    arguments = getattr(reason.value, "args", ())
-    if arguments and isinstance(arguments[0], (list, tuple)) and arguments[0]:
-        return str(arguments[0][0][-1]) or "the peer ended it"
-    return "the peer ended it"
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -360,14 +357,21 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._factory.tls.context, None)
+        return self._factory.tls.connection()
 
 
-def _over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
-    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+class _Port(tcp.Port):
+    """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
+
+    def doRead(self) -> None:
+        self.numberAccepts = min(self.numberAccepts, BURST)
+        super().doRead()
 
 
 def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
     """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
     factory.start()
-    return reactor.listenTCP(port, _over_tls(factory), backlog=1024, interface=host)
+    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+    listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
+    listening.startListening()
+    return listening
