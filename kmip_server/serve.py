@@ -14,6 +14,7 @@ from twisted.python import log as twisted_log
 
 from kmip_server.errors import SettingsError
 from kmip_server.transport.kmip import KmipFactory, listen
+from kmip_server.transport.limits import fit_descriptors
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -28,7 +29,8 @@ class Serving:
         self._application = application
         self._reactor: Any = reactor
         self._executor = application.executor(self._reactor)
-        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), application.limits())
+        limits = fit_descriptors(application.limits())
+        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), limits)
         self._ports: list[Any] = []
         self._admin: Any = None
         self._stopping = False
@@ -74,7 +76,7 @@ class Serving:
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
-        self._reactor.callFromThread(self._factory.close_where, self._application.identities.is_over)
+        self._reactor.callFromThread(self._factory.close_where, self._application.identifier.is_over)
 
     def _reload(self) -> None:
         """SIGHUP: certificates and client CAs anew; connections stay as they are."""

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = b"v1"
 MAX_BODY = 1 << 20
+MAX_CONNECTIONS = 64
+"""On the port; Twisted drops one after a minute of silence. The socket of this machine is not bounded."""
 _CREDENTIALS = struct.Struct("3i")
 LOCAL_DOMAIN = "default"
 
@@ -74,7 +76,7 @@ class AdminListener:
         admin = self._application.settings.admin
         if not admin.enabled:
             return "-"
-        over_tls = TLSMemoryBIOFactory(_Creator(self), False, site)  # type: ignore[arg-type]
+        over_tls = _Bounded(_Creator(self), False, site)  # type: ignore[arg-type]
         port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
         self._ports.append(port)
         return f"{admin.host}:{port.getHost().port}"
@@ -106,9 +108,7 @@ class AdminListener:
         """Who asks, and from where. Raises AuthenticationNotSuccessful."""
         channel = request.channel.transport
         if hasattr(channel, "getPeerCertificate"):
-            certificate = channel.getPeerCertificate()
-            if certificate is None or not self.tls.verify_again(certificate):
-                raise AuthenticationNotSuccessful("a client certificate is needed")
+            certificate = self.tls.certificate_of(channel.getHandle())
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             host = channel.getPeer()
             peer = Peer(address=f"{host.host}:{host.port}", certificate=der, fingerprint=fingerprint(der))
@@ -158,7 +158,14 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._listener.tls.context, None)
+        return self._listener.tls.connection()
+
+
+class _Bounded(TLSMemoryBIOFactory):
+    """No more connections than administration needs, so that silent ones do not use up descriptors."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
 
 
 class _Root(resource.Resource):

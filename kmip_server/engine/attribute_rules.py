@@ -335,7 +335,7 @@ def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
     """The object with attributes that a client has changed, and what its Links mean for others.
 
     Raises what `check_instances`, `check_bounds`, `check_dates`, `check_quantum_safe` and `links.follow`
-    raise, and     NonUniqueNameAttribute.
+    raise, and NonUniqueNameAttribute.
     """
     for key in {attribute.key for attribute in attributes}:
         instances = attributes.instances(key)

@@ -206,7 +206,9 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
         key, None if present is None else present.value, request.adjustment_type, request.adjustment_value
     )
     attribute = Attribute(key, None, value)
-    rules.check_modifiable(context, found, rules.row_of(key))
+    row = rules.row_of(key)
+    if row is None or row.carried_by(found.object_type, context.version):
+        rules.check_modifiable(context, found, row)
     row = rules.settable(context, attribute, found.object_type)
     if present is None:
         _added(context, found, row, attribute)

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmip_server.engine import material, states
+from kmip_server.engine.found import Found as Found
+from kmip_server.engine.policy import Policy as Policy
 from kmip_server.engine.ports import (
     AuditEntry,
     Authorizer,
+    Basis,
     Decision,
     KeyStore,
     LocateQuery,
@@ -31,82 +34,19 @@ from kmip_server.errors import (
     NonUniqueNameAttribute,
     ObjectAlreadyExists,
     ObjectArchived,
-    ObjectDestroyed,
     ObjectNotFound,
     PermissionDenied,
     ServerLimitExceeded,
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, State, UniqueIdentifierEnumeration
+from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, UniqueIdentifierEnumeration
 from kmip_server.protocol.objects import ManagedObject, Template
 from kmip_server.protocol.schema import NthData, ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
 NO_SUCH_OBJECT = "no object has this Unique Identifier"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The settings that operations need."""
-
-    weak_algorithms: bool = False
-    interop: bool = False
-    """Whether Interop is served: on a server that only tests."""
-    lease_time_seconds: int = 3600
-    unique_names: str = "owner"
-    """"owner", "domain" or "off"."""
-    max_locate_items: int = 100_000
-    """More matches than this are refused, never cut short."""
-    max_examined: int = 200_000
-    """Objects that the Locates of one message may look at, in all."""
-    max_attributes: int = 2_000
-    """Of one object."""
-    max_attribute_bytes: int = 1 << 20
-    """Of all attributes of one object, encoded."""
-    served: tuple[Version, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object that the principal may use for the operation it was opened for."""
-
-    stored: StoredObject
-    now: int
-    _keystore: KeyStore = field(repr=False)
-
-    @property
-    def unique_identifier(self) -> str:
-        return self.stored.unique_identifier
-
-    @property
-    def object_type(self) -> ObjectType:
-        return self.stored.object_type
-
-    @property
-    def attributes(self) -> AttributeSet:
-        return self.stored.attributes
-
-    @property
-    def state(self) -> State | None:
-        """The effective State."""
-        return states.effective_state(self.stored.attributes, self.now)
-
-    def material(self) -> ManagedObject:
-        """The object itself, unsealed. Raises ObjectDestroyed, KeyStoreUnavailable, SealBroken."""
-        return material.from_bytes(self.stored.object_type, self.opened())
-
-    def opened(self) -> bytes:
-        """The bytes that were sealed: see `material.py`. Raises as `material`."""
-        sealed = self.stored.sealed
-        if sealed is None:
-            raise ObjectDestroyed("the object has been destroyed")
-        return self._keystore.open(
-            sealed,
-            unique_identifier=self.stored.unique_identifier,
-            object_type=self.stored.object_type,
-        )
 
 
 @dataclass(slots=True)
@@ -161,6 +101,8 @@ class Context:
         self._store = store
         self._authorizer = authorizer
         self._work = _Work()
+        # Kept when an item is rolled back: what it answered rests on what it read.
+        self._revisions: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
         self._examined = 0
         self.templates: dict[tuple[str, int], Template] = {}
@@ -219,7 +161,7 @@ class Context:
         """
         identifier = self.resolved(reference)
         self.touch(identifier)
-        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        stored = self._current(identifier)
         if stored is None:
             self.decided_rule = "no such object"
             raise ObjectNotFound(NO_SUCH_OBJECT)
@@ -252,7 +194,7 @@ class Context:
         PermissionDenied where he may not destroy what he would replace.
         """
         self.touch(unique_identifier)
-        stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
+        stored = self._current(unique_identifier)
         if stored is None:
             return None
         decisions = [self._decide(each, stored) for each in (operation, Operation.DESTROY)]
@@ -263,6 +205,14 @@ class Context:
             self._require(decision)
         self._work.read_revisions.setdefault(unique_identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
+
+    def _current(self, unique_identifier: str) -> StoredObject | None:
+        """The object as this batch has it, or else the snapshot."""
+        stored = self._work.saved.get(unique_identifier)
+        if stored is None:
+            stored = self._store.find(unique_identifier)
+            self._revisions[unique_identifier] = 0 if stored is None else stored.revision
+        return stored
 
     def current(self, found: Found) -> Found:
         """An object that has been opened, as this batch has left it since."""
@@ -419,8 +369,12 @@ class Context:
     def record(self, entry: AuditEntry) -> None:
         self._audit.append(entry)
 
-    def unit_of_work(self) -> UnitOfWork:
-        """Everything the request changes, with its record."""
+    def unit_of_work(self, policy_revision: int) -> UnitOfWork:
+        """Everything the request changes, with its record and what it rests on.
+
+        What a Locate found is not part of that: it gives away identifiers alone, and whatever is done with one
+        opens the object.
+        """
         work = self._work
         writes = [
             Write(
@@ -431,7 +385,8 @@ class Context:
             )
             for identifier, stored in work.saved.items()
         ]
-        return UnitOfWork(writes=writes, audit=tuple(self._audit))
+        basis = Basis(epoch=self._store.epoch, policy_revision=policy_revision, revisions=self._revisions)
+        return UnitOfWork(writes=writes, audit=tuple(self._audit), basis=basis)
 
 
 def effective_gone(stored: StoredObject) -> bool:

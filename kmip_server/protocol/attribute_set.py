@@ -119,7 +119,7 @@ class AttributeSet:
         return self._of({**self._instances, **other._instances, **self._instances})
 
     def adding(self, key: AttributeKey, value: Any) -> AttributeSet:
-        """This set with one more instance of `key`. Raises TooManyInstances where no index is left for it."""
+        """This set with one more instance of `key`. Raises TooManyInstances."""
         present = self._instances.get(key, ())
         added = Attribute(key, _next_index(present), value)
         return self._of({**self._instances, key: (*present, added)})
@@ -138,12 +138,12 @@ class AttributeSet:
         return self._of(instances)
 
 
+MAX_INDEX = 0x7FFFFFFF
+"""Attribute Index is an Integer."""
+
+
 def _next_index(present: tuple[Attribute, ...]) -> int:
-    index = max((a.index for a in present if a.index is not None), default=-1) + 1
-    if index > _LAST_INDEX:
-        raise TooManyInstances("the attribute has no Attribute Index left")
-    return index
-
-
-_LAST_INDEX = (1 << 31) - 1
-"""What an Integer holds."""
+    following = max((a.index for a in present if a.index is not None), default=-1) + 1
+    if following > MAX_INDEX:
+        raise TooManyInstances("an instance has the last Attribute Index there is; none follows it")
+    return following

@@ -152,10 +152,10 @@ def test_create_with_it(engine: Engine, row: AttributeRow, version: Version) -> 
     given = (attribute(row.tag, value),)
     request: CreateRequest = create(*(given if row.tag not in IN_THE_REQUEST else ()))
     refusal: type[KmipError] | None = None
-    if row.set_by == "server":
-        refusal = AttributeReadOnly
-    elif not row.carried_by(ObjectType.SYMMETRIC_KEY, version):
+    if not row.carried_by(ObjectType.SYMMETRIC_KEY, version):
         refusal = UnsupportedAttribute
+    elif row.set_by == "server":
+        refusal = AttributeReadOnly
     else:
         refusal = NOT_IN_CREATE.get(row.tag)
     if refusal is not None:
@@ -172,7 +172,8 @@ def test_create_with_it(engine: Engine, row: AttributeRow, version: Version) -> 
 def test_what_an_object_does_not_carry_it_does_not_get(engine: Engine, row: AttributeRow, version: Version) -> None:
     given = attribute(row.tag, values(row.tag)[0])
     others = [each for each in types_of(version) if not row.carried_by(each, version)]
-    refusal = AttributeReadOnly if row.set_by == "server" else UnsupportedAttribute
+    # That the object has no such attribute is told first, whoever could set it.
+    refusal = UnsupportedAttribute
     for object_type in others:
         with pytest.raises(Refused) as refused:
             request = registered(object_type, given, mask=False)

@@ -10,7 +10,6 @@ from interop.oasis import client
 from interop.oasis.expected import EXPECTED
 
 
-# Vectors whose work is not done. A row goes as soon as its vector passes: the test fails on one that does.
 @pytest.mark.slow
 @pytest.mark.parametrize("version", sorted(client.SETS))
 def test_every_vector_passes_that_is_not_excepted(version: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from kmip_server.authz.rules import RoleAuthorizer
 from kmip_server.clock import SettableClock
 from kmip_server.engine import operations  # noqa: F401 - registers every operation
 from kmip_server.engine.context import Policy
-from kmip_server.engine.ports import SealedMaterial
+from kmip_server.engine.ports import Outcome, SealedMaterial
 from kmip_server.engine.registry import find
 from kmip_server.errors import KmipError
 from kmip_server.keystore.sealing import Sealer
@@ -145,6 +145,7 @@ class Engine:
         database.connect(path, create=True).close()
         migrate.upgrade(path)
         self.path = path
+        self.policy_revision = 1
         self.clock = SettableClock()
         self.keystore = MemoryKeyStore()
         self.reader = Reader(self.connect)
@@ -163,7 +164,7 @@ class Engine:
             identify=lambda peer, authentication, version: self.principals[peer.subject_common_name],
             authorizer=lambda: authorizer,
             policy=policy or Policy(served=SERVED),
-            policy_revision=lambda: 1,
+            policy_revision=lambda: self.policy_revision,
         )
 
     def connect(self) -> Any:
@@ -182,7 +183,7 @@ class Engine:
             evaluation = self.answerer.evaluate(message, peer, self.reader, identifier)
         finally:
             self.reader.end_snapshot()
-        assert self.writer.apply([evaluation.unit]) == [True]
+        assert self.writer.apply([evaluation.unit]) == [Outcome.APPLIED]
         self.answerer.settle(identifier, True)
         return ttlv.decode(evaluation.reply)
 

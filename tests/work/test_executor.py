@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kmip_server.engine.ports import UnitOfWork
+from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.errors import StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol import ttlv
@@ -37,7 +37,7 @@ def message(operation: Operation, request: Any) -> bytes:
 class Harness:
     """An executor whose reactor is whoever calls."""
 
-    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None) -> None:
+    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None, **options: int) -> None:
         self.engine = engine
         self.groups: list[int] = []
         self.replies: list[bytes | None] = []
@@ -48,6 +48,7 @@ class Harness:
             open_writer or self._writer,
             lambda call: call(),
             lambda call: call(),
+            **options,
         )
         self.executor.start()
 
@@ -55,7 +56,7 @@ class Harness:
         groups = self.groups
 
         class Counting(Writer):
-            def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+            def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
                 groups.append(len(units))
                 return super().apply(units)
 
@@ -156,7 +157,7 @@ def test_who_is_overtaken_keeps_his_turn(engine: Engine) -> None:
 
 def test_where_nothing_is_durable_nothing_is_promised(engine: Engine) -> None:
     class Refusing:
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             raise StoreUnavailable("the disk is full")
 
         def close(self) -> None: ...
@@ -172,12 +173,11 @@ def test_a_full_queue_says_so(engine: Engine) -> None:
     held = threading.Event()
 
     class Waiting(Writer):
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             held.wait(30)
             return super().apply(units)
 
-    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"))
-    harness.executor._max_waiting = 5
+    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"), max_waiting=5)
     taken = [harness.submit(message(Operation.CREATE, create())) for _ in range(100)]
     assert not all(taken)
     held.set()
