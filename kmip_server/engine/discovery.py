@@ -83,7 +83,7 @@ def discover_versions(context: Context, request: DiscoverVersionsRequest) -> Dis
 def query(context: Context, request: QueryRequest) -> QueryResponse:
     """What the server offers. Functions it does not know, or has nothing to say to, stay unanswered.
 
-    KMIP 1.4 §4.25; KMIP 2.1 §6.1.37.
+    KMIP 1.4 §4.25; KMIP 2.1 §6.1.40.
     """
     asked = frozenset(request.query_functions)
     version = context.version
