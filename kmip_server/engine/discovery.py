@@ -65,7 +65,7 @@ OBJECT_TYPES = (
 def discover_versions(context: Context, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
     """The versions served, best first: all, or those the client names too.
 
-    KMIP 1.4 §4.26; KMIP 2.1 §6.1.17.
+    KMIP 1.4 §4.26; KMIP 2.1 §6.1.16.
     """
     wanted = request.protocol_versions
     return DiscoverVersionsResponse(
@@ -83,7 +83,7 @@ def discover_versions(context: Context, request: DiscoverVersionsRequest) -> Dis
 def query(context: Context, request: QueryRequest) -> QueryResponse:
     """What the server offers. Functions it does not know, or has nothing to say to, stay unanswered.
 
-    KMIP 1.4 §4.25; KMIP 2.1 §6.1.37.
+    KMIP 1.4 §4.25; KMIP 2.1 §6.1.40.
     """
     asked = frozenset(request.query_functions)
     version = context.version

@@ -1,7 +1,7 @@
 """The two spellings of attributes and objects on the wire.
 
 Strategy: 1.x writes an attribute as a structure of name, index and value (KMIP 1.4 §2.1.1) inside
-Template-Attributes; 2.x writes its own tag inside Attributes (KMIP 2.1 §3.1). Inside the server there is only
+Template-Attributes; 2.x writes its own tag inside Attributes (KMIP 2.1 §5.1). Inside the server there is only
 `Attribute(key, index, value)`. Nothing outside the protocol room knows that there are two. An attribute
 that the version does not know, or whose value it does not know, is left out of what is written.
 """
@@ -323,7 +323,7 @@ class _Names:
 
 @dataclass(frozen=True, slots=True)
 class _References:
-    """2.x: Attribute Reference, repeated: a tag, or vendor and name. KMIP 2.1 §3.2."""
+    """2.x: Attribute Reference, repeated: a tag, or vendor and name. KMIP 2.1 §5.5."""
 
     tags: frozenset[int] = frozenset({Tag.ATTRIBUTE_REFERENCE})
 
