@@ -32,7 +32,6 @@ from kmip_server.protocol.payloads.discovery import (
     QueryResponse,
     ServerInformation,
 )
-from kmip_server.protocol.versions import V1_2
 
 CAPABILITIES = CapabilityInformation(
     streaming_capability=True,
@@ -90,7 +89,7 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
     information = QueryFunction.QUERY_SERVER_INFORMATION in asked
     return QueryResponse(
         operations=_operations(context) if QueryFunction.QUERY_OPERATIONS in asked else (),
-        object_types=tuple(t for t in OBJECT_TYPES if _offered(t, version))
+        object_types=tuple(t for t in OBJECT_TYPES if t.known_in(version))
         if QueryFunction.QUERY_OBJECTS in asked
         else (),
         vendor_identification=VENDOR_IDENTIFICATION if information else None,
@@ -121,9 +120,3 @@ def _defaults() -> DefaultsInformation:
 def _operations(context: Context) -> tuple[Operation, ...]:
     served = registry.served(context.version)
     return tuple(each for each in served if each != Operation.INTEROP or context.policy.interop)
-
-
-def _offered(object_type: ObjectType, version: int) -> bool:
-    if object_type == ObjectType.PGP_KEY:
-        return version >= V1_2
-    return object_type.known_in(version)  # type: ignore[arg-type]
