@@ -187,7 +187,7 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     if found is None:
         raise MissingData("Request Header must have Protocol Version")
     known = _plain_version(found)
-    if known in served:
+    if known is not None and known in served:
         return known
     numbers = decode_structure(ProtocolVersion, found, served[0])
     pair = (numbers.protocol_version_major, numbers.protocol_version_minor)
@@ -200,7 +200,7 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     return version
 
 
-def _plain_version(item: Item) -> Any:
+def _plain_version(item: Item) -> Version | None:
     """The version by its two numbers alone, as all but faulty messages have it; anything else is taken apart."""
     match item[2]:
         case [(Tag.PROTOCOL_VERSION_MAJOR, 2, major), (Tag.PROTOCOL_VERSION_MINOR, 2, minor)]:
