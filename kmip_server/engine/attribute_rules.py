@@ -40,7 +40,8 @@ from kmip_server.protocol.attribute_values import (
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
 from kmip_server.protocol.objects import Template
-from kmip_server.protocol.spellings import TemplateAttribute, to_storage
+from kmip_server.protocol.spellings import TemplateAttribute
+from kmip_server.protocol.storage import to_storage
 from kmip_server.protocol.tags import Tag
 
 MAX_INSTANCES = 1_000

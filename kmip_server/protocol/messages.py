@@ -187,7 +187,7 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     if found is None:
         raise MissingData("Request Header must have Protocol Version")
     known = _plain_version(found)
-    if known in served:
+    if known is not None and known in served:
         return known
     numbers = decode_structure(ProtocolVersion, found, served[0])
     pair = (numbers.protocol_version_major, numbers.protocol_version_minor)
