@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmip_server.clock import Clock
 from kmip_server.engine import batch
 from kmip_server.engine.batch import INTERNAL, Recorder
 from kmip_server.engine.context import Context, Policy
-from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
+from kmip_server.engine.ports import MAX_CORRELATION, AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
 from kmip_server.engine.streams import Streams
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
@@ -113,6 +113,9 @@ class Answerer:
         except MalformedMessage as error:
             principal = self._of_certificate(peer, error.version)
             return self._refused(error.version, error.error, recorder, None, principal)
+        given = request.header.client_correlation_value
+        if given:
+            recorder = replace(recorder, client_correlation_value=given[:MAX_CORRELATION])
         principal = NOBODY
         try:
             principal = self.identify(peer, request.header.authentication, request.version)
@@ -231,6 +234,7 @@ class Answerer:
             reason=reason.title,
             rule=getattr(error, "detail", ""),
             policy_revision=recorder.policy_revision,
+            client_correlation_value=recorder.client_correlation_value,
         )
         audit = [entry if each is None else entry._replace(operation=each.title) for each in operations] or [entry]
         return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))

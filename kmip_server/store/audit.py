@@ -120,14 +120,14 @@ def latest_time(connection: sqlite3.Connection) -> int:
 
 
 def tail(connection: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
-    """The newest `count` records, oldest first, as dictionaries."""
+    """The newest `count` records, oldest first, as dictionaries; those of an older format lack its later fields."""
     records: list[list[Any]] = []
     with translated():
         for chain, _, _ in _HEADS.run(connection).fetchall():
             rows = _TAIL.run(connection, chain=chain).fetchmany(count)
             records += [json.loads(row[0]) for row in rows]
     records.sort(key=lambda record: (record[3], record[1], record[2]))
-    return [dict(zip(FIELDS, record, strict=True)) for record in records[-count:]]
+    return [dict(zip(FIELDS, record, strict=False)) for record in records[-count:]]
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, bytes]]:

@@ -91,3 +91,17 @@ def test_every_field_of_a_record_is_covered(path: Path, field: int) -> None:
 def test_the_newest_records_come_last(path: Path) -> None:
     found = audit.tail(database.connect(path), 3)
     assert [each["operation"] for each in found] == ["Operation 2", "Operation 3", "Operation 4"]
+
+
+def test_a_record_of_the_format_before_is_still_read(path: Path) -> None:
+    """It lacks what came later."""
+    connection = database.connect(path)
+    old = json.dumps(
+        [1, 2, 7, 2_000_000_000_000_000, "r", "one", "certificate", "here", "Old", "1.4", *[""] * 4, 1]
+    )
+    connection.execute("INSERT INTO audit_records VALUES (2, 7, ?, zeroblob(32))", (old,))
+    found = audit.tail(connection, 2)
+    assert [each["operation"] for each in found] == ["Operation 4", "Old"]
+    assert found[1]["policy_revision"] == 1
+    assert "client_correlation_value" not in found[1]
+    assert found[0]["client_correlation_value"] == ""
