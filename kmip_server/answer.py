@@ -141,7 +141,7 @@ class Answerer:
             streams=streams,
         )
         results = batch.run(context, request, recorder)
-        reply = self._encoded(results, request)
+        reply = self._encoded(results, request, recorder)
         unit = context.unit_of_work(recorder.policy_revision)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
@@ -213,7 +213,7 @@ class Answerer:
             )
             for item in items
         ]
-        reply = self._encoded(results, request) if request else self.refusal(version, error)
+        reply = self._encoded(results, request, recorder) if request else self.refusal(version, error)
         if done:
             audit = [
                 each._replace(outcome="undone", reason=reason.title) if each.outcome == "allowed" else each
@@ -239,5 +239,6 @@ class Answerer:
         audit = [entry if each is None else entry._replace(operation=each.title) for each in operations] or [entry]
         return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
 
-    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage) -> bytes:
-        return encode_response(results, request.version, self.clock.now(), request.header.client_correlation_value)
+    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage, recorder: Recorder) -> bytes:
+        client = request.header.client_correlation_value
+        return encode_response(results, request.version, self.clock.now(), client, recorder.request_identifier)

@@ -199,7 +199,7 @@ def test_the_header_holds_nothing_that_was_not_asked_for(engine: Engine, version
     tags = [each[0] for each in child(response, Tag.RESPONSE_HEADER)]
     expected = [Tag.PROTOCOL_VERSION, Tag.TIME_STAMP]
     if version == V1_4:
-        expected.append(Tag.CLIENT_CORRELATION_VALUE)
+        expected += [Tag.CLIENT_CORRELATION_VALUE, Tag.SERVER_CORRELATION_VALUE]
     assert tags == [*expected, Tag.BATCH_COUNT]
 
 
@@ -245,8 +245,10 @@ def test_what_the_client_calls_its_request_is_on_record_with_each_item(engine: E
     header: list[Item] = [(Tag.CLIENT_CORRELATION_VALUE, ttlv.TEXT_STRING, given)]
     response = engine.exchange(request_message(version, items, header=header))
     assert child(response, answered, Tag.CLIENT_CORRELATION_VALUE) == given
-    assert child(response, answered, Tag.SERVER_CORRELATION_VALUE) is None
     found = audit.tail(engine.connect(), 2)
+    assert {each["request_identifier"] for each in found} == {
+        child(response, answered, Tag.SERVER_CORRELATION_VALUE)
+    }
     assert [(each["operation"], each["outcome"]) for each in found] == [("Create", "allowed"), ("Get", "refused")]
     assert [each["client_correlation_value"] for each in found] == [given[:128]] * 2
     too_small: list[Item] = [(Tag.MAXIMUM_RESPONSE_SIZE, ttlv.INTEGER, 8), *header]
@@ -254,5 +256,7 @@ def test_what_the_client_calls_its_request_is_on_record_with_each_item(engine: E
     found = audit.tail(engine.connect(), 2)
     assert [(each["operation"], each["outcome"]) for each in found] == [("Create", "undone"), ("Get", "refused")]
     assert [each["client_correlation_value"] for each in found] == [given[:128]] * 2
-    engine.batch(version, [(Operation.GET, ABSENT)])
+    response = engine.exchange(request_message(version, items))
+    assert child(response, answered, Tag.CLIENT_CORRELATION_VALUE) is None
+    assert child(response, answered, Tag.SERVER_CORRELATION_VALUE) is None
     assert audit.tail(engine.connect(), 1)[0]["client_correlation_value"] == ""
