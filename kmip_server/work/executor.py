@@ -3,10 +3,10 @@
 Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one transaction
 (group commit), and only then hands every reply back, in one hop to the reactor. What takes long (`weight.py`) waits
 in a queue of its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers
-take turns in both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came later, under
-the same request identifier; one that the database refuses is refused to the client. Nothing is answered that is not
-durable. The fate of each request is told to the answerer before its reply leaves, once. Reader and writer are
-opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
+take turns in both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came
+later, under the same request identifier; one that the database refuses is refused to the client. Nothing is
+answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once. Reader
+and writer are opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Deliver = Callable[[bytes | None], None]
 GROUP = 64
 """Requests applied in one transaction at most."""
 GROUP_SECONDS = 0.05
-"""A group is closed once its evaluation has taken this long: the rest takes turns with what came since."""
+"""A group is closed once its evaluation has taken this long; the rest takes turns with what came since."""
 RETRY_SECONDS = 10.0
 """How long a request that others keep overtaking is tried again."""
 
