@@ -278,7 +278,7 @@ def check_bounds(context: Context, attributes: AttributeSet) -> None:
 
 def check_count(context: Context, attributes: AttributeSet) -> None:
     """Raise ServerLimitExceeded for more attributes than an object, or a Template for others, may have."""
-    if sum(1 for _ in attributes) > context.policy.max_attributes:
+    if attributes.count() > context.policy.max_attributes:
         raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
 
 

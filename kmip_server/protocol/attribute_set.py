@@ -70,6 +70,10 @@ class AttributeSet:
         for instances in self._instances.values():
             yield from instances
 
+    def count(self) -> int:
+        """How many instances there are in all."""
+        return sum(map(len, self._instances.values()))
+
     def __contains__(self, key: AttributeKey) -> bool:
         return key in self._instances
 

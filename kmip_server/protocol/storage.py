@@ -5,8 +5,13 @@ Strategy: a TTLV structure of no version, in which every attribute of any versio
 
 from __future__ import annotations
 
+from enum import IntFlag
+from functools import lru_cache
+
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet, VendorAttribute
+from kmip_server.protocol.attribute_values import RNGParameters
 from kmip_server.protocol.attributes import ATTRIBUTES
+from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.spellings import decode_named, encode_value
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import ENCODED, INTEGER, STRUCTURE, TEXT_STRING, Item
@@ -24,6 +29,25 @@ def to_storage(attributes: AttributeSet) -> bytes:
 
 
 def _stored(attribute: Attribute) -> Item:
+    return _of_few(attribute) if attribute.key in _FEW else _written(attribute)
+
+
+@lru_cache(1024)
+def _of_few(attribute: Attribute) -> Item:
+    """Encoded once: objects of a kind have the same in most of these."""
+    return (Tag.ATTRIBUTE, ENCODED, encode_ttlv(_written(attribute)))
+
+
+_FEW = frozenset(
+    key
+    for key, row in ATTRIBUTES.items()
+    if row.kind is RNGParameters
+    or (isinstance(row.kind, type) and issubclass(row.kind, (Registered, IntFlag, bool)))
+)
+"""Attributes that have few different values."""
+
+
+def _written(attribute: Attribute) -> Item:
     key, index, value = attribute
     items: list[Item]
     if isinstance(key, VendorAttribute):
