@@ -41,7 +41,7 @@ _MADE_KEY = Expectation(
     ("2a" * 32, "$KEY_MATERIAL_0"),
 )
 _SLIP = Expectation(
-    "a slip in the vector: a KMIP 1.4 request is to be answered with the header of 1.3; with that of 1.4, it passes",
+    "a slip in the vector: a KMIP 1.4 request is to be answered with the header of 1.3; with 1.4, it passes",
     r"^msg 1 ResponseMessage/ResponseHeader/ProtocolVersion/ProtocolVersionMinor: expected 3 got 4$",
     ('<ProtocolVersionMinor type="Integer" value="3"/>', '<ProtocolVersionMinor type="Integer" value="4"/>'),
 )
