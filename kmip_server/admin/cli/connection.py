@@ -15,12 +15,6 @@ from kmip_server.errors import KmipError, SettingsError
 
 TIMEOUT_SECONDS = 60
 
-# What can be done on the files of a stopped instance.
-OFFLINE = frozenset(
-    {"client.enroll", "client.list", "client.password", "client.revoke", "key.list", "key.show"}
-    | {"audit.tail", "audit.verify", "backup.create", "status"}
-)
-
 
 class Refused(KmipError):
     """The instance said no, or could not."""
@@ -52,6 +46,11 @@ class Remote:
             )
             response = self._connection.getresponse()
             result = json.loads(response.read())
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(
+                f"the server's certificate is not trusted ({error.verify_message}); give --ca DIR/certs/ca.pem, "
+                "the CA of the instance"
+            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Refused(f"the server does not answer: {error}") from error
         if response.status == 409:
