@@ -132,7 +132,8 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
     findings = examine(config, overrides)
     show(findings, as_json=as_json)
-    sys.exit(1 if any(finding.severity is Severity.ERROR for finding in findings) else 0)
+    faults = [finding.subject for finding in findings if finding.severity is Severity.ERROR]
+    sys.exit(SETTINGS_FAULT if "settings" in faults else 1 if faults else 0)
 
 
 def server() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -13,6 +14,7 @@ from twisted.internet import defer, error, reactor
 from twisted.python import log as twisted_log
 
 from kmip_server.errors import SettingsError
+from kmip_server.transport.addresses import address
 from kmip_server.transport.kmip import KmipFactory, listen
 
 if TYPE_CHECKING:
@@ -56,11 +58,9 @@ class Serving:
             listening = listen(self._reactor, host, port, self._factory)
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise SettingsError(
-                f"{section}.port: {host}:{port} cannot be listened on: {failure.socketError}; is a server running?"
-            ) from failure
+            raise _not_listening(section, address(host, port), failure) from failure
         self._ports.append(listening)
-        return f"{host}:{listening.getHost().port}"
+        return address(host, listening.getHost().port)
 
     def _listen_admin(self) -> str:
         from kmip_server.admin.listener import AdminListener
@@ -70,7 +70,7 @@ class Serving:
             return str(self._admin.listen())
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise SettingsError(f"admin: cannot listen: {failure.socketError}; is a server running?") from failure
+            raise _not_listening("admin", str(failure.interface or "admin.sock"), failure) from failure
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
@@ -109,6 +109,15 @@ class Serving:
     def _end(self) -> None:
         self._executor.stop()
         self._reactor.callFromThread(self._reactor.stop)
+
+
+def _not_listening(section: str, where: str, failure: error.CannotListenError) -> SettingsError:
+    """What is wrong with an address, at the key that says it."""
+    number = getattr(failure.socketError, "errno", None)
+    key = "port" if number in (errno.EADDRINUSE, errno.EACCES) else "host"
+    reason = getattr(failure.socketError, "strerror", None) or failure.socketError
+    hint = "; is a server running?" if number == errno.EADDRINUSE else ""
+    return SettingsError(f"{section}.{key}: {where} cannot be listened on: {reason}{hint}")
 
 
 def _spare_the_collector() -> None:
