@@ -119,7 +119,7 @@ def run(
     settings = load(config, given)
     from kmip_server import app
 
-    sys.exit(app.run(settings))
+    sys.exit(app.run(settings, lambda: load(config, given)))
 
 
 @server_commands.command("check", help="Say what is wrong with an instance, and how to mend it.")

@@ -77,14 +77,15 @@ class Serving:
         self._reactor.callFromThread(self._factory.close_where, self._application.identities.is_over)
 
     def _reload(self) -> None:
-        """SIGHUP: certificates and client CAs anew; connections stay as they are."""
+        """SIGHUP: the log's level, certificates and client CAs anew, as the file has them now."""
         try:
+            self._application.reload()
             self._factory.tls = self._application.server_tls()
             if self._admin is not None:
                 self._admin.reload()
-            log.info("certificates reloaded")
+            log.info("log level and certificates reloaded")
         except SettingsError as failure:
-            log.error("certificates not reloaded, the old ones serve on: %s", failure)
+            log.error("nothing reloaded, the old settings serve on: %s", failure)
 
     def _stop(self) -> None:
         if not self._stopping:

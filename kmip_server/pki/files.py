@@ -34,3 +34,10 @@ def require_private(path: Path) -> None:
         raise SettingsError(f"the private key {path} cannot be read: {error.strerror}") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"the private key {path} can be read by others; run: chmod 600 {path}")
+
+
+def require_private_authority(folder: Path) -> None:
+    """As `require_private`, for the key of the instance's own CA, where it has one."""
+    key = folder / "certs" / "ca.key"
+    if key.exists():
+        require_private(key)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +269,28 @@ def test_a_number_of_many_digits_is_shown_and_bounded() -> None:
     told = shown(VendorAttribute("x", "big"), CustomValue(ItemType.BIG_INTEGER, 10**5000))
     assert told.startswith("0x")
     assert len(told) < 1100
+
+
+def logged(server: RunningServer, words: str, times: int) -> None:
+    """Wait until the server's log says it so often."""
+    deadline = time.monotonic() + 60
+    while server.log.read_text().count(words) < times:
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.05)
+
+
+def test_a_hangup_reads_the_level_of_the_log_again(new_instance: Path) -> None:
+    config = new_instance / "kmip-server.toml"
+    whole = config.read_text()
+    with RunningServer(new_instance) as server:
+        assert server.process is not None
+        config.write_text(whole.replace('level = "info"', 'level = "loud"'))
+        os.kill(server.process.pid, signal.SIGHUP)
+        logged(server, "nothing reloaded, the old settings serve on", 1)
+        config.write_text(whole)
+        os.kill(server.process.pid, signal.SIGHUP)
+        logged(server, "log level and certificates reloaded", 1)
+        config.write_text(whole.replace('level = "info"', 'level = "error"'))
+        os.kill(server.process.pid, signal.SIGHUP)
+        assert json.loads(server.admin("status", "--json").stdout)["running"] is True
+    assert "stopping:" not in server.log.read_text()
