@@ -29,6 +29,7 @@ _RULE_SOURCES = (
     "san.dns",
     "san.email",
     "san.uri",
+    "san.upn",
 )
 
 # What the file may say but this version cannot do yet.

@@ -151,7 +151,9 @@ class Directory:
 class IdentityRule:
     """One rule; the first that finds its field in the certificate names the principal."""
 
-    source: str = _setting("subject.CN", "sha256, subject.CN, .O, .OU, .UID, .serialNumber, san.dns, .email, .uri")
+    source: str = _setting(
+        "subject.CN", "sha256, subject.CN, .O, .OU, .UID, .serialNumber, san.dns, .email, .uri, .upn"
+    )
     principal: str = _setting("{value}", 'the principal; "{value}" stands for what was found')
 
 

@@ -256,3 +256,38 @@ def test_the_right_password_of_another_is_never_remembered(monkeypatch: pytest.M
         with pytest.raises(NotIdentified):
             check.principal_of("user", PASSWORD, IDENTITIES, ("thief",))
     assert len(verified) == 2
+
+
+UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+LONG = "u" * 200
+
+
+@pytest.mark.parametrize(
+    ("der", "expected"),
+    [
+        (b"\x0c\x05array", "array"),
+        (b"\x0c\x81\xc8" + LONG.encode(), LONG),
+        (b"\x0c\x05arrays", ""),
+        (b"\x0c\x06array", ""),
+        (b"\x0c\x81\x05array", ""),
+        (b"\x16\x05array", ""),
+        (b"\x0c\x01\xff", ""),
+        (b"\x0c\x80", ""),
+        (b"\x0c\x82\x01\x00" + b"u" * 256, ""),
+        (b"\x0c", ""),
+        (b"", ""),
+    ],
+)
+def test_a_user_principal_name_is_one_strict_utf8_string(der: bytes, expected: str) -> None:
+    from kmip_server.identity.certificate import _utf8_string
+
+    assert _utf8_string(der) == expected
+
+
+def test_a_rule_reads_the_user_principal_name() -> None:
+    other = x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x05other")
+    with_name = certificate(alternative=[other, x509.OtherName(UPN, b"\x0c\x05array")])
+    assert named(with_name, IdentityRule(source="san.upn")) == "array"
+    malformed = certificate(alternative=[x509.OtherName(UPN, b"\x16\x05array")])
+    with pytest.raises(NotIdentified):
+        named(malformed, IdentityRule(source="san.upn"))
