@@ -9,11 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that a client does. `since` is the first KMIP version that has it."""
+    """One thing that a client does. `since` and `until` are the first and last KMIP version that have it."""
 
     name: str
     perform: Callable[..., None]
     since: tuple[int, int] = (1, 0)
+    until: tuple[int, int] = (9, 9)
+
+    def belongs_to(self, version: str) -> bool:
+        major, _, minor = version.partition(".")
+        return self.since <= (int(major), int(minor)) <= self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,10 @@ class Steps:
         self.steps: list[Step] = []
 
     def __call__(
-        self, name: str, since: tuple[int, int] = (1, 0)
+        self, name: str, since: tuple[int, int] = (1, 0), until: tuple[int, int] = (9, 9)
     ) -> Callable[[Callable[..., None]], Callable[..., None]]:
         def register(perform: Callable[..., None]) -> Callable[..., None]:
-            self.steps.append(Step(name, perform, since))
+            self.steps.append(Step(name, perform, since, until))
             return perform
 
         return register

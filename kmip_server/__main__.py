@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -105,6 +106,7 @@ def run(
     admin_port: int | None,
     overrides: tuple[str, ...],
 ) -> None:
+    gc.disable()  # What is made at start lives for ever; serve.py switches the collector on.
     from kmip_server.config.load import load
 
     given = [*overrides]

@@ -9,12 +9,12 @@ calls it applies the unit of work first (`work/executor.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kmip_server.clock import Clock
 from kmip_server.engine import batch
-from kmip_server.engine.batch import Recorder
+from kmip_server.engine.batch import INTERNAL, Recorder
 from kmip_server.engine.context import Context, Policy
 from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
 from kmip_server.engine.streams import Streams
@@ -37,6 +37,8 @@ from kmip_server.protocol.messages import (
     ResponseBatchItem,
     decode_request,
     encode_response,
+    operation_of,
+    peek_version,
 )
 from kmip_server.protocol.reasons import reason_of
 from kmip_server.protocol.tags import Tag
@@ -46,8 +48,11 @@ log = logging.getLogger(__name__)
 
 # Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
 # evaluated away from the thread that applies.
-_MAKES_A_PAIR = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, Operation.CREATE_KEY_PAIR))
-_HAS_A_PASSWORD = ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD))
+_MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
+_SLOW = (
+    *(ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, each)) for each in _MAKES_A_PAIR),
+    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
+)
 NOBODY = Principal(name="", domain="", authentication="none")
 
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
@@ -73,38 +78,53 @@ class Answerer:
     policy_revision: Callable[[], int]
     streams: Streams = field(default_factory=Streams)
     max_batch_items: int = 1000
+    max_key_pairs: int = 8
+    """Made in one message."""
 
     def is_slow(self, message: bytes) -> bool:
         """Whether the request should be evaluated on the pool.
 
         Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
         """
-        return _MAKES_A_PAIR in message or _HAS_A_PASSWORD in message
+        return any(each in message for each in _SLOW)
 
     def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
-        """The reply to one message. Never raises for what a peer sent.
+        """The reply to one message. Never raises: what nobody thought of fails this request, and no other.
 
         The identifier stays the same when the request is evaluated again; its fate is then told to `settle`.
         """
+        # First of all, so that what is decided below is decided by this policy or by a newer one.
         recorder = Recorder(
             request_identifier=request_identifier,
             source=peer.address,
             policy_revision=self.policy_revision(),
         )
         try:
+            return self._evaluate(message, peer, store, recorder)
+        except Exception:
+            log.exception("request %s failed", request_identifier)
+            self.streams.settle(request_identifier, False)
+            version = peek_version(message[:64], self.policy.served) or self.policy.served[0]
+            return self._refused(version, InternalError(INTERNAL), recorder, None, NOBODY)
+
+    def _evaluate(self, message: bytes, peer: Peer, store: ObjectStore, recorder: Recorder) -> Evaluation:
+        try:
             request = decode_request(message, self.policy.served)
         except MalformedMessage as error:
-            return self._refused(error.version, error.error, recorder, None)
+            principal = self._of_certificate(peer, error.version)
+            return self._refused(error.version, error.error, recorder, None, principal)
+        principal = NOBODY
         try:
-            self._require_understood(request)
             principal = self.identify(peer, request.header.authentication, request.version)
+            self._require_understood(request)
         except InternalError as error:
             log.error("request %s: %s", recorder.request_identifier, error.message)
-            return self._refused(request.version, InternalError("the server is not available"), recorder, request)
+            unavailable = InternalError("the server is not available")
+            return self._refused(request.version, unavailable, recorder, request, principal)
         except KmipError as error:
-            return self._refused(request.version, error, recorder, request)
+            return self._refused(request.version, error, recorder, request, principal)
         now = self.clock.now()
-        streams = self.streams.of_request(request_identifier, now)
+        streams = self.streams.of_request(recorder.request_identifier, now)
         context = Context(
             principal=principal,
             version=request.version,
@@ -119,12 +139,20 @@ class Answerer:
         )
         results = batch.run(context, request, recorder)
         reply = self._encoded(results, request)
+        unit = context.unit_of_work(recorder.policy_revision)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
             streams.lose_since(0)
             too_large = ResponseTooLarge(f"the answer has {len(reply)} bytes, the Maximum Response Size is {limit}")
-            return self._refused(request.version, too_large, recorder, request)
-        return Evaluation(reply=reply, unit=context.unit_of_work())
+            return self._refused(request.version, too_large, recorder, request, principal, unit.audit)
+        return Evaluation(reply=reply, unit=unit)
+
+    def _of_certificate(self, peer: Peer, version: Version) -> Principal:
+        """Who sent a message that cannot be read, for the record: the certificate says it."""
+        try:
+            return self.identify(peer, None, version)
+        except KmipError:
+            return NOBODY
 
     def settle(self, request_identifier: str, durable: bool) -> None:
         """Tell the fate of a request that will not be evaluated again. Thread safe."""
@@ -135,6 +163,10 @@ class Answerer:
         header = request.header
         if len(request.batch_items) > self.max_batch_items:
             raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
+        items = request.batch_items
+        pairs = sum(item.operation in _MAKES_A_PAIR for item in items) if len(items) > self.max_key_pairs else 0
+        if pairs > self.max_key_pairs:
+            raise ServerLimitExceeded(f"a message makes at most {self.max_key_pairs} key pairs")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:
             raise InvalidField("Maximum Response Size is not negative")
         if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY:
@@ -154,11 +186,20 @@ class Answerer:
         return encode_response([result], version, self.clock.now())
 
     def _refused(
-        self, version: Version, error: KmipError, recorder: Recorder, request: RequestMessage | None
+        self,
+        version: Version,
+        error: KmipError,
+        recorder: Recorder,
+        request: RequestMessage | None,
+        principal: Principal,
+        done: Sequence[AuditEntry] = (),
     ) -> Evaluation:
-        """The same failure for the whole message, on record."""
-        operation = Operation._value2member_map_.get(request.batch_items[0].operation) if request else None
-        reason = reason_of(error, operation if isinstance(operation, Operation) else None, version)
+        """The same failure for the whole message, on record: each operation with what became of it, where some were
+        `done` already, and each once where they were not; as one message where nobody known has sent it, or where
+        there are more than are served."""
+        items = request.batch_items if request else ()
+        operations = [operation_of(item.operation) if item.operation is not None else None for item in items]
+        reason = reason_of(error, operations[0] if operations else None, version)
         results = [
             ResponseBatchItem(
                 operation=item.operation,
@@ -167,15 +208,23 @@ class Answerer:
                 result_reason=reason,
                 result_message=error.message,
             )
-            for item in (request.batch_items if request else ())
+            for item in items
         ]
         reply = self._encoded(results, request) if request else self.refusal(version, error)
+        if done:
+            audit = [
+                each._replace(outcome="undone", reason=reason.title) if each.outcome == "allowed" else each
+                for each in done
+            ]
+            return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
+        if principal is NOBODY or len(items) > self.max_batch_items:
+            operations = operations[:1]
         entry = AuditEntry(
             request_identifier=recorder.request_identifier,
-            principal="",
-            authentication="none",
+            principal=principal.name,
+            authentication=principal.authentication,
             source=recorder.source,
-            operation=operation.title if isinstance(operation, Operation) else "message",
+            operation="message",
             version=str(version),
             object="",
             outcome="refused" if isinstance(error, AuthenticationNotSuccessful) else "failed",
@@ -183,7 +232,8 @@ class Answerer:
             rule=getattr(error, "detail", ""),
             policy_revision=recorder.policy_revision,
         )
-        return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=(entry,)))
+        audit = [entry if each is None else entry._replace(operation=each.title) for each in operations] or [entry]
+        return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
 
     def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage) -> bytes:
         return encode_response(results, request.version, self.clock.now(), request.header.client_correlation_value)

@@ -29,7 +29,6 @@ from kmip_server.keystore import factory
 from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
 from kmip_server.pki.files import require_private_authority
-from kmip_server.principal import Peer
 from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
@@ -54,10 +53,15 @@ class IdentitySource:
         self._lock = threading.Lock()
 
     def refresh(self, connection: sqlite3.Connection) -> None:
-        if principals.policy_revision(connection) == self.current.policy_revision:
+        """Take over what `connection` sees, where it is newer: another thread's snapshot may be older than what
+        is known already, and must not bring back who was revoked since."""
+        if principals.policy_revision(connection) <= self.current.policy_revision:
             return
         with self._lock:
             current = principals.load_identities(connection)
+            if current.policy_revision <= self.current.policy_revision:
+                return
+            # In this order: whoever sees the new revision decides by its roles.
             self.authorizer = RoleAuthorizer(current.roles)
             self.current = current
         for changed in self.changed:
@@ -66,14 +70,6 @@ class IdentitySource:
     def is_pinned(self, fingerprint: str) -> bool:
         known = self.current.certificates.get(fingerprint)
         return known is not None and known.pinned and not known.revoked
-
-    def is_over(self, peer: Peer) -> bool:
-        """Whether a connection's certificate or principal is no longer welcome."""
-        known = self.current.certificates.get(peer.fingerprint)
-        if known is None:
-            return False
-        principal = self.current.principals.get(known.principal)
-        return known.revoked or principal is None or not principal.enabled
 
 
 def holder_of(settings: Settings) -> Holder:
@@ -113,17 +109,17 @@ class Application:
                 "answered and recorded at the time of the newest record",
                 behind,
             )
+        rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
+        self.identifier = Identifier(lambda: self.identities.current, rules)
         self.answerer = self._answerer()
         codec.compile_plans()
 
     def _answerer(self) -> Answerer:
         settings = self.settings
-        rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
-        identifier = Identifier(lambda: self.identities.current, rules)
         return Answerer(
             clock=self.clock,
             keystore=self.keystore,
-            identify=identifier.identify,
+            identify=self.identifier.identify,
             authorizer=lambda: self.identities.authorizer,
             policy=Policy(
                 weak_algorithms=settings.protocol.weak_algorithms,
@@ -131,10 +127,15 @@ class Application:
                 lease_time_seconds=settings.protocol.lease_time_seconds,
                 unique_names=settings.names.unique,
                 max_locate_items=settings.limits.max_locate_items,
+                max_examined=settings.limits.max_examined,
+                max_attributes=settings.limits.max_attributes,
+                max_attribute_bytes=settings.limits.max_attribute_bytes,
+                max_response_bytes=settings.limits.max_response_bytes,
                 served=SERVED,
             ),
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
+            max_key_pairs=settings.limits.max_key_pairs,
             streams=Streams(self._stream_bounds()),
         )
 
@@ -162,6 +163,7 @@ class Application:
             reactor.callFromThread,
             lambda call: reactor.callLater(0, call),
             max_waiting=self.settings.limits.max_waiting_messages,
+            max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
         )
 
     def server_tls(self) -> ServerTLS:
@@ -199,8 +201,12 @@ class Application:
             idle_timeout_seconds=bounds.idle_timeout_seconds,
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
+            max_pipelined_bytes=bounds.max_pipelined_bytes,
+            max_waiting_bytes=bounds.max_waiting_bytes,
             max_connections=bounds.max_connections,
             max_connections_per_address=bounds.max_connections_per_address,
+            max_handshakes=bounds.max_handshakes,
+            max_handshakes_per_address=bounds.max_handshakes_per_address,
         )
 
     def close(self) -> None:
@@ -219,20 +225,25 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def run(settings: Settings, reread: Callable[[], Settings]) -> int:
-    """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises SettingsError before it serves."""
+    """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises before it serves: SettingsError,
+    and StoreUnavailable, with which it is worth trying again."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     set_up_logging(settings)
     require_private_authority(settings.folder)
-    application = Application(settings, reread)
     try:
-        from kmip_server.serve import Serving
+        application = Application(settings, reread)
+        try:
+            from kmip_server.serve import Serving
 
-        return Serving(application).run()
+            return Serving(application).run()
+        finally:
+            application.close()
     except StoreUnavailable as error:
-        raise SettingsError(error.message) from error
-    finally:
-        application.close()
+        raise StoreUnavailable(
+            f"{error.message}; see that its disk has room and that no other program holds {settings.store.url}, "
+            "then start again"
+        ) from error
 
 
 def local_socket(settings: Settings) -> Path:

@@ -18,13 +18,12 @@ from pathlib import Path
 
 import click
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kmip_server.config.load import load
 from kmip_server.config.settings import Settings
 from kmip_server.errors import KmipError, SettingsError
-from kmip_server.pki.files import require_private, require_private_authority
+from kmip_server.pki.files import read_private_key, require_private_authority
 
 _LEAST_FREE, _LITTLE_FREE = 64 << 20, 1 << 30
 """Bytes. SQLite needs room for its log before it can take a record."""
@@ -104,12 +103,11 @@ def _space(settings: Settings) -> Iterator[Finding]:
 
 def _certificates(settings: Settings) -> Iterator[Finding]:
     path, key_path = settings.path(settings.tls.certificate), settings.path(settings.tls.private_key)
-    require_private(key_path)
+    key = read_private_key(key_path)
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} or {key_path} cannot be read: {error}") from error
+        raise SettingsError(f"the certificate {path} cannot be read: {error}") from error
     if key.public_key() != certificate.public_key():
         yield _error(
             "certificates", f"the private key {key_path} is not that of {path}; put the right pair in place"
@@ -191,6 +189,14 @@ def _hsm(settings: Settings) -> Iterator[Finding]:
         yield _warning("hsm", "the keystore is a file, not an HSM")
 
 
+def _descriptors(settings: Settings) -> Iterator[Finding]:
+    from kmip_server.transport.limits import descriptors_for_connections, too_few_descriptors
+
+    wanted = settings.limits.max_connections
+    if descriptors_for_connections() < wanted:
+        yield _warning("files", f"limits.max_connections = {wanted} is too many: {too_few_descriptors(wanted)}")
+
+
 def _dependencies(settings: Settings) -> Iterator[Finding]:
     store = settings.path(settings.store.url.removeprefix("sqlite:///"))
     yield _ok("dependencies", f"serving needs {store.parent} and the HSM, no other machine")
@@ -203,6 +209,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _certificates,
     _database,
     _hsm,
+    _descriptors,
     _dependencies,
 )
 

@@ -1,9 +1,10 @@
 """The error family.
 
 Strategy: the engine raises what is wrong in words that a client can act upon, and nothing else. Which
-Result Status and Result Reason that becomes, for which version and operation, is a table in
-`protocol/reasons.py`; only the edge consults it. A message never repeats key material, and names
-nothing that the client may not know to exist.
+Result Status and Result Reason that becomes, for which version and operation, is a generated table,
+`protocol/reason_table.py`; only the edge consults it. What a new error means stands in
+`tools/reason_knowledge.py`. A message never repeats key material, and names nothing that the client
+may not know to exist.
 """
 
 from __future__ import annotations
@@ -100,6 +101,10 @@ class InvalidObjectType(KmipError):
 
 class IllegalOperation(KmipError):
     """The operation cannot be performed on this object, whoever asks."""
+
+
+class NotInVersion(IllegalOperation):
+    """The answer would hold what the client's version of KMIP does not know."""
 
 
 class IncompatibleCryptographicUsageMask(KmipError):
@@ -206,6 +211,14 @@ class NotQuantumSafe(KmipError):
 
 class ProtectionStorageUnavailable(KmipError):
     """No Protection Storage Mask that the client permits is served."""
+
+
+class PrivateProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """So for the private key of a pair."""
+
+
+class PublicProtectionStorageUnavailable(ProtectionStorageUnavailable):
+    """So for the public key of a pair."""
 
 
 class CryptographicFailure(KmipError):

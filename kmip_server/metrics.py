@@ -16,7 +16,7 @@ connections_refused = Counter(
 connections_dropped = Counter(
     "kmip_connections_dropped", "Connections that the server ended", ["cause"], registry=registry
 )
-handshakes_failed = Counter("kmip_handshakes_failed", "TLS handshakes that failed", registry=registry)
+handshakes_failed = Counter("kmip_handshakes_failed", "TLS handshakes that failed", ["cause"], registry=registry)
 messages = Counter("kmip_messages", "Messages received", registry=registry)
 messages_malformed = Counter("kmip_messages_malformed", "Frames that were no KMIP message", registry=registry)
 

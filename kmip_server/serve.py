@@ -16,6 +16,7 @@ from twisted.python import log as twisted_log
 from kmip_server.errors import SettingsError
 from kmip_server.transport.addresses import address
 from kmip_server.transport.kmip import KmipFactory, listen
+from kmip_server.transport.limits import fit_descriptors
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -30,7 +31,8 @@ class Serving:
         self._application = application
         self._reactor: Any = reactor
         self._executor = application.executor(self._reactor)
-        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), application.limits())
+        limits = fit_descriptors(application.limits())
+        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), limits)
         self._ports: list[Any] = []
         self._admin: Any = None
         self._stopping = False
@@ -74,7 +76,7 @@ class Serving:
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
-        self._reactor.callFromThread(self._factory.close_where, self._application.identities.is_over)
+        self._reactor.callFromThread(self._factory.close_where, self._application.identifier.is_over)
 
     def _reload(self) -> None:
         """SIGHUP: the log's level, certificates and client CAs anew, as the file has them now."""
@@ -129,6 +131,7 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def _notify(state: str) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import algorithms_asymmetric
+
 from kmip_server.crypto.algorithms import SYMMETRIC
 from kmip_server.crypto.ciphers import CIPHERS, ModeRow, has_cmac
 from kmip_server.crypto.hashing import BY_HASHLIB, HASHES
@@ -167,6 +169,7 @@ SECTIONS: dict[str, Callable[[], list[str]]] = {
     "Padding": paddings,
     "MACs": macs,
     "Hashes": hashes,
+    **algorithms_asymmetric.SECTIONS,
 }
 
 

@@ -1,15 +1,19 @@
 """The connections of kmip-admin, within the transport's bounds.
 
 Strategy: what comes is bounded before anybody knows who sends it: how many connections, how long TLS and one
-request may take, how large a body is, by what it says and by what has come. A body is in memory, never in a file.
+request may take, how large a body is, by what it says and by what has come. As on the KMIP port the oldest
+connection without a handshake makes room, so silent ones lock no administrator out. A body is in memory, never in a
+file.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -18,10 +22,15 @@ from twisted.web import resource, server
 from zope.interface import implementer
 
 from kmip_server import metrics
-from kmip_server.transport.limits import Limits
+from kmip_server.transport import faults
+from kmip_server.transport.addresses import address
+from kmip_server.transport.faults import Fault
+from kmip_server.transport.limits import Admission, Limits, Place
 
 MAX_BODY = 1 << 16
 """Bytes: a certificate is the largest thing that an action is given."""
+MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS = 32, 16
+"""On the port, and on the local socket: what `RESERVED_DESCRIPTORS` has room for. A command needs one, briefly."""
 
 
 class AdminRequest(server.Request):
@@ -46,9 +55,10 @@ class AdminRequest(server.Request):
     def _refuse(self) -> None:
         if not self._is_refused:
             self._is_refused = True
-            transport = self.channel.transport
-            transport.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            transport.loseConnection()
+            self.channel.transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            self.channel.loseConnection()
 
     def process(self) -> None:
         if not self._is_refused:
@@ -81,19 +91,26 @@ class _Connection(ProtocolWrapper):
 
     factory: Bounded
     transport: Any
-    host = "?"
+    place: Place
+    address = "local"
     _deadline: Any = None
     _cause = ""
     _is_dropped = False
 
     def makeConnection(self, transport: Any) -> None:
-        self.host = str(getattr(transport.getPeer(), "host", "local"))
+        peer = transport.getPeer()
+        host = str(getattr(peer, "host", "local"))
+        if hasattr(peer, "port"):
+            self.address = address(host, peer.port)
+        self.place = Place(host=host, since=self.factory.reactor.seconds())
         super().makeConnection(transport)
-        self.wait_for("handshake" if ISSLTransport.providedBy(transport) else "idle")
-        if not self.factory.admit(self):
-            self._drop("limit")
+        self.wait_for("handshake")
+        if self.factory.admit(self) and not ISSLTransport.providedBy(transport):
+            self.handshakeCompleted()
 
     def handshakeCompleted(self) -> None:
+        """Of TLS; the peer at the local socket needs none."""
+        self.factory.admission.prove(self.place)
         self.wait_for("idle")
 
     def dataReceived(self, data: bytes) -> None:
@@ -104,6 +121,9 @@ class _Connection(ProtocolWrapper):
         super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._cause == "handshake" and isinstance(reason.value, SSL.Error):
+            connection = self.transport.getHandle()
+            self._failed(faults.of_error(reason.value, connection.code, connection.subject))
         self._is_dropped = True
         self._cancel()
         self.factory.forget(self)
@@ -115,48 +135,64 @@ class _Connection(ProtocolWrapper):
         self._cause = cause
         seconds = self.factory.timeouts.get(cause)
         if seconds is not None and not self._is_dropped:
-            self._deadline = self.factory.reactor.callLater(seconds, self._drop, cause)
+            self._deadline = self.factory.reactor.callLater(seconds, self._too_late)
 
     def _cancel(self) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
 
-    def _drop(self, cause: str) -> None:
+    def _too_late(self) -> None:
+        if self._cause == "handshake":
+            self._failed(faults.TIMEOUT)
+        self.drop(self._cause)
+
+    def _failed(self, fault: Fault) -> None:
+        self.factory.handshake_failed(self.address, fault)
+
+    def drop(self, cause: str) -> None:
+        """End now."""
         self._is_dropped = True
         metrics.connections_dropped.labels(cause).inc()
         self.transport.abortConnection()
 
 
 class Bounded(WrappingFactory):
-    """Every connection of one way in, counted in all and by address."""
+    """Every connection of one way in."""
 
     noisy = False
     protocol = _Connection
 
-    def __init__(self, reactor: Any, site: AdminSite, limits: Limits) -> None:
+    def __init__(
+        self, reactor: Any, site: AdminSite, limits: Limits, handshake_failed: Callable[[str, Fault], None]
+    ) -> None:
+        """`limits` are those of the KMIP port: administration has the same or stricter ones."""
         super().__init__(site)
         self.reactor = reactor
-        self._limits = limits
+        self.handshake_failed = handshake_failed
         self.timeouts = {
             "handshake": limits.handshake_timeout_seconds,
             "message": limits.message_timeout_seconds,
-            "idle": limits.idle_timeout_seconds,
+            "idle": limits.message_timeout_seconds,
         }
-        self._by_address: Counter[str] = Counter()
+        self.admission = Admission(
+            replace(
+                limits,
+                max_connections=min(limits.max_connections, MAX_CONNECTIONS),
+                max_connections_per_address=min(limits.max_connections_per_address, MAX_CONNECTIONS_PER_ADDRESS),
+            )
+        )
+        self._connections: dict[Place, _Connection] = {}
 
     def admit(self, connection: _Connection) -> bool:
-        """Count a connection in. False where there are too many."""
-        self._by_address[connection.host] += 1
-        if self._by_address.total() > self._limits.max_connections:
-            metrics.connections_refused.labels("total").inc()
-            return False
-        if self._by_address[connection.host] > self._limits.max_connections_per_address:
-            metrics.connections_refused.labels("address").inc()
-            return False
-        return True
+        """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
+        self._connections[connection.place] = connection
+        ended, bound = self.admission.enter(connection.place)
+        if ended is not None:
+            metrics.connections_refused.labels(bound).inc()
+            self._connections[ended].drop("limit")
+        return ended is not connection.place
 
     def forget(self, connection: _Connection) -> None:
-        self._by_address[connection.host] -= 1
-        if self._by_address[connection.host] <= 0:
-            del self._by_address[connection.host]
+        self._connections.pop(connection.place, None)
+        self.admission.leave(connection.place)

@@ -67,18 +67,20 @@ class AdminListener:
 
     def listen(self) -> str:
         """Open the socket and, where enabled, the port; returns HOST:PORT or "-"."""
-        site = Bounded(self._reactor, AdminSite(_Root(self)), self._application.limits())
+        site = AdminSite(_Root(self))
         path = local_socket(self._application.settings)
         _clear_left_behind(path)
-        self._ports.append(self._reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False))
+        self._ports.append(self._reactor.listenUNIX(str(path), self._bounded(site), mode=0o600, wantPID=False))
         admin = self._application.settings.admin
         if not admin.enabled:
             return "-"
-        site = Bounded(self._reactor, AdminSite(_Root(self)), self._application.limits())
-        over_tls = TLSMemoryBIOFactory(_Creator(self), False, site)  # type: ignore[arg-type]
+        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site))  # type: ignore[arg-type]
         port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
         self._ports.append(port)
         return address(admin.host, port.getHost().port)
+
+    def _bounded(self, site: AdminSite) -> Bounded:
+        return Bounded(self._reactor, site, self._kmip.limits, self._kmip.handshake_failed)
 
     def reload(self) -> None:
         self.tls = self._kmip.tls
@@ -101,7 +103,7 @@ class AdminListener:
             "connections": int(metrics.value("kmip_connections")),
             "messages": int(metrics.value("kmip_messages_total")),
             "messages_malformed": int(metrics.value("kmip_messages_malformed_total")),
-            "handshakes_failed": int(metrics.value("kmip_handshakes_failed_total")),
+            "handshakes_failed": int(metrics.total("kmip_handshakes_failed_total")),
             "connections_refused": int(metrics.total("kmip_connections_refused_total")),
             "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
             "clock_behind_seconds": application.clock.seconds_behind(),
@@ -111,9 +113,7 @@ class AdminListener:
         """Who asks, and from where. Raises AuthenticationNotSuccessful."""
         channel = request.channel.transport
         if hasattr(channel, "getPeerCertificate"):
-            certificate = channel.getPeerCertificate()
-            if certificate is None or not self.tls.verify_again(certificate):
-                raise AuthenticationNotSuccessful("a client certificate is needed")
+            certificate = self.tls.certificate_of(channel.getHandle())
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             peer = Peer(address=_address(request), certificate=der, fingerprint=fingerprint(der))
             return self._application.answerer.identify(peer, None, V1_4), peer.address
@@ -154,7 +154,7 @@ class AdminListener:
 
 def _address(request: Any) -> str:
     peer = request.channel.transport.getPeer()
-    return f"{peer.host}:{peer.port}" if hasattr(peer, "port") else "local"
+    return address(peer.host, peer.port) if hasattr(peer, "port") else "local"
 
 
 def _clear_left_behind(path: Path) -> None:
@@ -180,7 +180,7 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._listener.tls.context, None)
+        return self._listener.tls.connection()
 
 
 class _Root(resource.Resource):

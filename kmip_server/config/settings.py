@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True)
+_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -181,12 +181,22 @@ class Bounds:
     write_timeout_seconds: Seconds = _setting(30.0, "for a peer to read its answer")
     idle_timeout_seconds: Seconds = _setting(3600.0, "between two messages")
     max_message_bytes: Count = _setting(1 << 20, "of one request")
+    max_response_bytes: Count = _setting(16 << 20, "of the answer to one request; items beyond them fail")
     max_batch_items: Count = _setting(1000, "in one request")
+    max_key_pairs: Count = _setting(8, "to be made in one request; more are refused, since each can take seconds")
     max_locate_items: Count = _setting(100_000, "in one answer; more are refused, not cut")
+    max_examined: Count = _setting(200_000, "objects that the Locates of one message may look at, in all")
+    max_attributes: Count = _setting(2000, "of one object")
+    max_attribute_bytes: Count = _setting(1 << 20, "of all attributes of one object")
     max_pipelined_messages: Count = _setting(64, "waiting on one connection")
-    max_waiting_messages: Count = _setting(2000, "waiting in the whole server")
-    max_connections: Count = _setting(10_000, "in all")
+    max_pipelined_bytes: Count = _setting(4 << 20, "waiting on one connection")
+    max_waiting_bytes: Count = _setting(256 << 20, "waiting on all connections")
+    max_waiting_messages: Count = _setting(2000, "waiting in the whole server, and as many again that take long")
+    max_waiting_messages_per_client: Count = _setting(500, "waiting that came with one certificate")
+    max_connections: Count = _setting(10_000, "in all; lowered to what the process may open (LimitNOFILE)")
     max_connections_per_address: Count = _setting(2000, "from one address")
+    max_handshakes: Count = _setting(512, "TLS handshakes unfinished after 3 s, in all; the oldest are ended")
+    max_handshakes_per_address: Count = _setting(64, "TLS handshakes unfinished after 3 s, from one address")
     max_streams: Count = _setting(1000, "operations in several parts under way in all")
     max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal")
     stream_timeout_seconds: Count = _setting(300, "for the next part of an operation to come")

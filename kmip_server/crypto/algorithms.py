@@ -68,6 +68,9 @@ RSA_LENGTHS = (1024, 2048, 3072, 4096)
 RSA_DEFAULT = 2048
 RSA_MINIMUM = 2048
 """Bits. Shorter keys are weak (NIST SP 800-131A)."""
+PRIVATE_MAXIMUM = 4096
+"""Bits of any number of a private key of RSA or DSA that is validated and used. The cost grows with the third
+power: to test the primes of an RSA key of 8192 bits would keep a processor busy for half a minute."""
 
 
 def require_strong(what: str, weak: bool, weak_allowed: bool) -> None:

@@ -6,23 +6,25 @@ the few rules that concern more than one attribute. KMIP 1.4 section 3 and secti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from kmip_server.crypto import algorithms
-from kmip_server.engine import states
+from kmip_server.engine import links, namespaces, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.ports import Condition, LocateQuery
 from kmip_server.errors import (
-    ApplicationNamespaceNotSupported,
     AttributeReadOnly,
     AttributeSingleValued,
+    FeatureNotSupported,
     InvalidAttribute,
     InvalidAttributeValue,
     NonUniqueNameAttribute,
     NotQuantumSafe,
     ObjectNotFound,
+    ServerLimitExceeded,
     TooManyInstances,
     UnsupportedAttribute,
     WrongKeyLifecycleState,
@@ -38,15 +40,22 @@ from kmip_server.protocol.attribute_values import (
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
 from kmip_server.protocol.objects import Template
-from kmip_server.protocol.spellings import TemplateAttribute
+from kmip_server.protocol.spellings import TemplateAttribute, to_storage
 from kmip_server.protocol.tags import Tag
 
 MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
+MAX_INDEX = 1 << 20
+"""Attribute Indices that clients give are below: the server has to count on from there."""
+MAX_TEMPLATES = 16
+"""How many Templates one request item may name."""
 
 _LATER_DATES = (Tag.PROCESS_START_DATE, Tag.PROTECT_STOP_DATE, Tag.DEACTIVATION_DATE)
+# One of those that are given will do, where the server makes the object (KMIP 1.4 §3.44).
+_CHOICES = frozenset({Tag.RANDOM_NUMBER_GENERATOR})
 # Vendor attributes whose names begin with y- belong to the server (KMIP 1.4 §3.39).
 _SERVER_VENDOR = "y"
+_VENDOR = re.compile("[A-Za-z0-9_.]+")
 
 
 def row_of(key: AttributeKey) -> AttributeRow | None:
@@ -58,6 +67,13 @@ def row_of(key: AttributeKey) -> AttributeRow | None:
     return ATTRIBUTES[key]
 
 
+def check_defined(context: Context, keys: Iterable[AttributeKey]) -> None:
+    """Raise InvalidAttribute where a 2.x client refers to what is no attribute. 1.x: no object has it."""
+    if context.version.major > 1:
+        for key in keys:
+            row_of(key)
+
+
 # --- making objects -----------------------------------------------------------------------------
 
 
@@ -65,8 +81,11 @@ def requested(context: Context, object_type: ObjectType, *templates: TemplateAtt
     """The attributes a client asks for in one or more Template-Attributes, checked; later ones prevail.
 
     Attributes of the Templates named come first, so that what stands in the request overrides them
-    (KMIP 1.4 §2.1.8). Raises what `settable` raises, and ObjectNotFound for a Template that is not there.
+    (KMIP 1.4 §2.1.8). Raises what `collected` raises, ObjectNotFound for a Template that is not there, and
+    ServerLimitExceeded for too many.
     """
+    if sum(len(template.names) for template in templates if template is not None) > MAX_TEMPLATES:
+        raise ServerLimitExceeded(f"more than {MAX_TEMPLATES} Templates are named")
     merged = AttributeSet()
     for template in templates:
         if template is not None:
@@ -81,19 +100,25 @@ def collected(
 ) -> AttributeSet:
     """A checked set of what a client gives for a new object.
 
+    Raises what `settable`, `check_instances` and `check_count` raise, and AttributeSingleValued.
     `imported`: the object brings what the server would set, and keeps what it has (KMIP 1.4 §4.41).
     """
     gathered: list[Attribute] = []
     seen: set[AttributeKey] = set()
     for attribute in attributes:
         row = settable(context, attribute, object_type, imported=imported)
-        if row is not None and not row.multiple and attribute.key in seen:
+        if row is not None and not row.multiple and attribute.key in seen and attribute.key not in _CHOICES:
             raise AttributeSingleValued(f"{row.name} can be given once only")
+        if attribute.index is not None and not 0 <= attribute.index < MAX_INDEX:
+            raise InvalidAttributeValue(
+                f"the Attribute Index of {attribute.key.title} is from 0 to {MAX_INDEX - 1}"
+            )
         seen.add(attribute.key)
         gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
+    check_count(context, made)
     return made
 
 
@@ -113,10 +138,22 @@ def _inherited(context: Context, name: Name, object_type: ObjectType) -> Attribu
     )
     for stored in context.candidates(query):
         if stored.object_type == ObjectType.TEMPLATE and name in stored.attributes.all(Tag.NAME):
-            template = context.open(stored.unique_identifier, Operation.GET).material()
-            assert isinstance(template, Template)
-            return AttributeSet(a for a in template.attributes if _applies(context, a.key, object_type))
+            template = _template(context, context.open(stored.unique_identifier, Operation.GET))
+            applying = (a for a in template.attributes if _applies(context, a.key, object_type))
+            # A Template that was registered by an earlier release may hold a count of the client's own.
+            return AttributeSet(a._replace(value=completed(context, a.value)) for a in applying)
     raise ObjectNotFound(f"no Template has the Name {name.name_value!r}")
+
+
+def _template(context: Context, found: Found) -> Template:
+    """The Template: each is unsealed once, however many items of a message name it."""
+    sealed = found.stored.sealed
+    key = (found.unique_identifier, sealed.generation if sealed is not None else 0)
+    if key not in context.templates:
+        template = found.material()
+        assert isinstance(template, Template)
+        context.templates[key] = template
+    return context.templates[key]
 
 
 def _applies(context: Context, key: AttributeKey, object_type: ObjectType) -> bool:
@@ -131,8 +168,7 @@ def settable(
 ) -> AttributeRow | None:
     """Check that a client may give an object of this type this attribute and value; see `collected`.
 
-    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, InvalidAttributeValue,
-    ApplicationNamespaceNotSupported.
+    Raises InvalidAttribute, AttributeReadOnly, UnsupportedAttribute, and what `check_value` raises.
     """
     key, _, value = attribute
     row = row_of(key)
@@ -142,16 +178,23 @@ def settable(
         assert isinstance(key, VendorAttribute)
         check_custom(key, value)
         return None
-    if row.set_by == "server" and not imported:
-        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     if not row.carried_by(object_type, context.version):
         raise UnsupportedAttribute(f"a {object_type.title} has no {row.name}")
+    if row.set_by == "server" and not imported:
+        raise AttributeReadOnly(f"{row.name} is set by the server alone")
     check_value(row, value)
     return row
 
 
 def check_custom(key: VendorAttribute, value: Any) -> None:
-    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39)."""
+    """Custom attributes: x- is the client's; a structure has no structures inside (KMIP 1.4 §3.39).
+
+    In 2.x any vendor's, if its identification is written in letters, digits, underscores and periods (§4.60).
+    """
+    if not _VENDOR.fullmatch(key.vendor_identification):
+        raise InvalidAttribute("a Vendor Identification has letters, digits, underscores and periods only")
+    if not key.attribute_name:
+        raise InvalidAttribute("a vendor attribute has an Attribute Name")
     if key.vendor_identification == _SERVER_VENDOR:
         raise AttributeReadOnly(f"{key.title}: attributes that begin with y- are set by the server alone")
     assert isinstance(value, CustomValue)
@@ -160,7 +203,12 @@ def check_custom(key: VendorAttribute, value: Any) -> None:
 
 
 def check_value(row: AttributeRow, value: Any) -> None:
-    """The ranges that a type alone does not say."""
+    """The ranges that a type alone does not say.
+
+    Raises InvalidAttributeValue, ApplicationNamespaceNotSupported, and FeatureNotSupported for an empty promise.
+    """
+    if row.tag == Tag.ROTATE_AUTOMATIC and value:
+        raise FeatureNotSupported("this server replaces no object by itself; Re-key does when asked")
     if row.tag == Tag.CRYPTOGRAPHIC_LENGTH and value < 0:
         raise InvalidAttributeValue("Cryptographic Length is not negative")
     if row.kind == ItemType.DATE_TIME and value < 0:
@@ -170,22 +218,37 @@ def check_value(row: AttributeRow, value: Any) -> None:
     if isinstance(value, UsageLimits) and value.usage_limits_total < 0:
         raise InvalidAttributeValue("Usage Limits Total is not negative")
     if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
-        raise ApplicationNamespaceNotSupported(
-            "Application Data must be given; this server makes up none for any namespace"
-        )
+        namespaces.require(value.application_namespace)
 
 
 def completed(context: Context, value: Any, *, imported: bool = False) -> Any:
-    """The value with what the server adds: the count that Usage Limits start with, and whom a Link means."""
+    """The value with what the server adds: the first count of Usage Limits, Application Data, whom a Link means.
+
+    Raises what `Context.resolved` raises, and InvalidAttributeValue for an imported count beyond its total.
+    """
     if isinstance(value, UsageLimits) and imported and value.usage_limits_count is not None:
         if not 0 <= value.usage_limits_count <= value.usage_limits_total:
             raise InvalidAttributeValue("the Usage Limits Count is from 0 to the Usage Limits Total")
         return value
     if isinstance(value, UsageLimits):
-        return replace(value, usage_limits_count=value.usage_limits_total)
+        return _unused(value)
+    if isinstance(value, ApplicationSpecificInformation) and value.application_data is None:
+        data = namespaces.made_up(context.keystore, value.application_namespace)
+        return replace(value, application_data=data)
+    return meant(context, value)
+
+
+def meant(context: Context, value: Any) -> Any:
+    """A value as it is kept, where a request refers to one that is there. Raises what `Context.resolved` raises."""
+    if isinstance(value, UsageLimits) and value.usage_limits_count is None:
+        return _unused(value)
     if isinstance(value, Link):
         return replace(value, linked_object_identifier=context.resolved(value.linked_object_identifier))
     return value
+
+
+def _unused(limits: UsageLimits) -> UsageLimits:
+    return replace(limits, usage_limits_count=limits.usage_limits_total)
 
 
 def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
@@ -196,6 +259,26 @@ def check_instances(key: AttributeKey, instances: Sequence[Attribute]) -> None:
         raise InvalidAttributeValue(f"two instances of {key.title} have the same Attribute Index")
     if key == Tag.NAME and len({instance.value.name_value for instance in instances}) != len(instances):
         raise NonUniqueNameAttribute("the object has this Name already")
+    if key == Tag.LINK:
+        links.check(instance.value for instance in instances)
+
+
+def check_bounds(context: Context, attributes: AttributeSet) -> None:
+    """Raise ServerLimitExceeded for more attributes, or longer ones, than an object may have in all.
+
+    Every read of the object, and every Locate that passes it, has all of them to carry.
+    """
+    check_count(context, attributes)
+    if len(to_storage(attributes)) > context.policy.max_attribute_bytes:
+        raise ServerLimitExceeded(
+            f"the attributes of an object are at most {context.policy.max_attribute_bytes} bytes"
+        )
+
+
+def check_count(context: Context, attributes: AttributeSet) -> None:
+    """Raise ServerLimitExceeded for more attributes than an object, or a Template for others, may have."""
+    if sum(1 for _ in attributes) > context.policy.max_attributes:
+        raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
 
 
 # --- several attributes -------------------------------------------------------------------------
@@ -210,6 +293,15 @@ def check_dates(attributes: AttributeSet) -> None:
         date = attributes.one(tag)
         if date is not None and date < activation:
             raise InvalidAttributeValue(f"{tag.title} is before {Tag.ACTIVATION_DATE.title}")
+
+
+def check_addable(context: Context, found: Found, row: AttributeRow | None) -> None:
+    """Raise WrongKeyLifecycleState or UnsupportedAttribute unless the attribute may be given to the object now."""
+    if row is None:
+        return
+    check_date_open(context, found, row.tag)
+    if row.tag == Tag.KEY_VALUE_LOCATION and found.attributes.one(Tag.KEY_VALUE_PRESENT) is not False:
+        raise UnsupportedAttribute("Key Value Location is for an object whose Key Value is elsewhere")
 
 
 def check_modifiable(context: Context, found: Found, row: AttributeRow | None) -> None:
@@ -240,17 +332,21 @@ def _require_unused(found: Found, key: AttributeKey) -> None:
 
 
 def save(context: Context, found: Found, attributes: AttributeSet) -> Found:
-    """The object with attributes that a client has changed.
+    """The object with attributes that a client has changed, and what its Links mean for others.
 
-    Raises what `check_instances`, `check_dates` and `check_quantum_safe` raise, and NonUniqueNameAttribute.
+    Raises what `check_instances`, `check_bounds`, `check_dates`, `check_quantum_safe` and `links.follow`
+    raise, and NonUniqueNameAttribute.
     """
     for key in {attribute.key for attribute in attributes}:
         instances = attributes.instances(key)
         if instances != found.attributes.instances(key):
             check_instances(key, instances)
+    check_bounds(context, attributes)
     check_dates(attributes)
     check_quantum_safe(attributes)
-    return context.save(found, _with_history(attributes))
+    saved = context.save(found, _with_history(attributes))
+    links.follow(context, found.attributes, saved)
+    return saved
 
 
 def _with_history(attributes: AttributeSet) -> AttributeSet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from kmip_server.engine import adjustment
+from kmip_server.engine import adjustment, links
 from kmip_server.engine import attribute_rules as rules
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
@@ -70,12 +70,14 @@ def view(found: Found, lease_time_seconds: int) -> AttributeSet:
 def get_attributes(context: Context, request: GetAttributesRequest) -> GetAttributesResponse:
     """The attributes named, or all; those the object does not have are left out.
 
-    Raises DuplicateField where a name is given twice. KMIP 1.4 §4.12; KMIP 2.1 §6.1.20.
+    Raises DuplicateField where a name is given twice, InvalidAttribute for what is no attribute in 2.x.
+    KMIP 1.4 §4.12; KMIP 2.1 §6.1.20.
     """
     names = request.attribute_names
     if len(set(names)) != len(names):
         raise DuplicateField("the same Attribute Name is given twice")
     found = context.open(request.unique_identifier, Operation.GET_ATTRIBUTES)
+    rules.check_defined(context, names)
     seen = view(found, context.policy.lease_time_seconds)
     chosen = seen if not names else [a for name in names for a in seen.instances(name)]
     return GetAttributesResponse(unique_identifier=found.unique_identifier, attributes=tuple(chosen))
@@ -107,6 +109,11 @@ def add_attribute(context: Context, request: AddAttributeRequest) -> AddAttribut
         if key != Tag.OPERATION_POLICY_NAME or found.attributes.one(key) != attribute.value:
             raise AttributeSingleValued(f"the object has {row.name}; Modify Attribute changes it")
         return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=attribute)
+    if key == Tag.LINK:
+        # The server may have said so before the client does: what is so already is not said twice.
+        instance = links.present(found.attributes, rules.meant(context, attribute.value))
+        if instance is not None:
+            return AddAttributeResponse(unique_identifier=found.unique_identifier, attribute=instance)
     saved = _added(context, found, row, attribute)
     return AddAttributeResponse(
         unique_identifier=found.unique_identifier, attribute=saved.attributes.instances(key)[-1]
@@ -136,7 +143,8 @@ def delete_attribute(context: Context, request: DeleteAttributeRequest) -> Delet
     """Take an instance of an attribute away; in 1.x the answer holds what it was.
 
     2.x names the instance by its value, or all instances by a reference. Raises MissingData where nothing is named,
-    AttributeReadOnly, AttributeNotFound, AttributeInstanceNotFound. KMIP 1.4 §4.16; KMIP 2.1 §6.1.13.
+    InvalidAttribute, AttributeReadOnly, AttributeNotFound, AttributeInstanceNotFound.
+    KMIP 1.4 §4.16; KMIP 2.1 §6.1.13.
     """
     current = request.current_attribute
     keys: tuple[AttributeKey, ...] = request.attribute_references
@@ -147,6 +155,7 @@ def delete_attribute(context: Context, request: DeleteAttributeRequest) -> Delet
     if not keys:
         raise MissingData("Delete Attribute must name an attribute")
     found = context.open(request.unique_identifier, Operation.DELETE_ATTRIBUTE)
+    rules.check_defined(context, keys)
     deleted: Attribute | None = None
     attributes = found.attributes
     for key in keys:
@@ -197,8 +206,10 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
         key, None if present is None else present.value, request.adjustment_type, request.adjustment_value
     )
     attribute = Attribute(key, None, value)
+    row = rules.row_of(key)
+    if row is None or row.carried_by(found.object_type, context.version):
+        rules.check_modifiable(context, found, row)
     row = rules.settable(context, attribute, found.object_type)
-    rules.check_modifiable(context, found, row)
     if present is None:
         _added(context, found, row, attribute)
     else:
@@ -210,8 +221,7 @@ def adjust_attribute(context: Context, request: AdjustAttributeRequest) -> Adjus
 
 
 def _added(context: Context, found: Found, row: AttributeRow | None, attribute: Attribute) -> Found:
-    if row is not None:
-        rules.check_date_open(context, found, row.tag)
+    rules.check_addable(context, found, row)
     value = rules.completed(context, attribute.value)
     return rules.save(context, found, found.attributes.adding(attribute.key, value))
 
@@ -248,7 +258,7 @@ def _instance(
         return instances[0]
     if current.key != key:
         raise InvalidField("Current Attribute and New Attribute are different attributes")
-    wanted = rules.completed(context, current.value)
+    wanted = rules.meant(context, current.value)
     for present in instances:
         if present.value == wanted:
             return present

@@ -19,8 +19,10 @@ from kmip_server.errors import (
     InternalError,
     KmipError,
     OperationNotSupported,
+    ResponseTooLarge,
     UnknownMessageExtension,
 )
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import decode_structure, encode_structure
 from kmip_server.protocol.enums import (
     BatchErrorContinuationOption,
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 
 _CONTINUE = BatchErrorContinuationOption.CONTINUE
 _UNDO = BatchErrorContinuationOption.UNDO
-_INTERNAL = "the server failed to process the request; its log names the request identifier"
+INTERNAL = "the server failed to process the request; its log names the request identifier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +77,16 @@ def run(context: Context, message: RequestMessage, recorder: Recorder) -> list[R
     option = message.header.batch_error_continuation_option
     start = before = context.checkpoint()
     context.keeps_answers = context.version.major > 1 and len(message.batch_items) > 1
+    room = context.policy.max_response_bytes
     results: list[ResponseBatchItem] = []
     entries: list[AuditEntry] = []
     for item in message.batch_items:
         if results:
             before = context.checkpoint()
         context.touched, context.decided_rule = "", ""
-        result, entry = _perform(context, item, recorder)
+        result, entry = _perform(context, item, recorder, room)
+        if result.response_payload is not None:
+            room -= len(result.response_payload[2])
         results.append(result)
         entries.append(entry)
         if result.result_status == ResultStatus.SUCCESS:
@@ -106,6 +111,7 @@ def _undone(result: ResponseBatchItem) -> ResponseBatchItem:
     """As if it had not been: its answer still says what it was about, but gives away nothing it made or opened."""
     payload = result.response_payload
     if payload is not None:
+        payload = ttlv.decode(payload[2])
         payload = (payload[0], payload[1], [field for field in payload[2] if field[0] in _TOLD_OF_UNDONE])
     return replace(result, result_status=ResultStatus.OPERATION_UNDONE, response_payload=payload)
 
@@ -121,14 +127,18 @@ _TOLD_OF_UNDONE = frozenset(
 
 
 def _perform(
-    context: Context, item: RequestBatchItem | RejectedBatchItem, recorder: Recorder
+    context: Context, item: RequestBatchItem | RejectedBatchItem, recorder: Recorder, room: int
 ) -> tuple[ResponseBatchItem, AuditEntry]:
     operation = operation_of(item.operation) if item.operation is not None else None
     title = operation.title if operation is not None else f"unknown operation {item.operation}"
     try:
         if isinstance(item, RejectedBatchItem):
             raise item.error
-        payload = _payload(context, item, operation)
+        # Encoded at once: what cannot be encoded fails alone, and what is too much is known before there is more.
+        payload = _encoded(_payload(context, item, operation))
+        if len(payload[2]) > room:
+            most = context.policy.max_response_bytes
+            raise ResponseTooLarge(f"the answer to a message has at most {most} bytes; ask for less at once")
         result = ResponseBatchItem(
             operation=item.operation,
             unique_batch_item_id=item.unique_batch_item_id,
@@ -138,13 +148,13 @@ def _perform(
         return result, recorder.entry(context, title, "allowed")
     except InternalError as error:
         log.error("request %s: %s: %s", recorder.request_identifier, title, error.message)
-        failed = _failed(context, item, operation, InternalError(_INTERNAL))
+        failed = _failed(context, item, operation, InternalError(INTERNAL))
     except KmipError as error:
         failed = _failed(context, item, operation, error)
     except Exception:
         # Whatever it is, it is our fault: the log has it, the client gets the request identifier's worth.
         log.exception("request %s: %s failed", recorder.request_identifier, title)
-        failed = _failed(context, item, operation, InternalError(_INTERNAL))
+        failed = _failed(context, item, operation, InternalError(INTERNAL))
     assert failed.result_reason is not None
     outcome = "refused" if failed.result_reason in _REFUSALS else "failed"
     return failed, recorder.entry(context, title, outcome, failed.result_reason.title)
@@ -184,6 +194,10 @@ def _payload(context: Context, item: RequestBatchItem, operation: Operation | No
     return payload
 
 
+def _encoded(payload: Item) -> Item:
+    return payload[0], ttlv.ENCODED, ttlv.encode(payload)
+
+
 _PUT_OUT = frozenset({Tag.DATA, Tag.MAC_DATA, Tag.SIGNATURE_DATA})
 
 
@@ -195,7 +209,7 @@ def _failed(
 ) -> ResponseBatchItem:
     payload: Any = None
     if isinstance(error, CheckFailed) and context.version.major == 1:
-        payload = encode_structure(error.response, context.version)
+        payload = _encoded(encode_structure(error.response, context.version))
     return ResponseBatchItem(
         operation=item.operation,
         unique_batch_item_id=item.unique_batch_item_id,

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmip_server.engine import material, states
+from kmip_server.engine.found import Found as Found
+from kmip_server.engine.policy import Policy as Policy
 from kmip_server.engine.ports import (
     AuditEntry,
     Authorizer,
+    Basis,
     Decision,
     KeyStore,
     LocateQuery,
@@ -31,75 +34,19 @@ from kmip_server.errors import (
     NonUniqueNameAttribute,
     ObjectAlreadyExists,
     ObjectArchived,
-    ObjectDestroyed,
     ObjectNotFound,
     PermissionDenied,
+    ServerLimitExceeded,
 )
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeSet
-from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, State, UniqueIdentifierEnumeration
-from kmip_server.protocol.objects import ManagedObject
+from kmip_server.protocol.enums import DataEnumeration, ObjectType, Operation, UniqueIdentifierEnumeration
+from kmip_server.protocol.objects import ManagedObject, Template
 from kmip_server.protocol.schema import NthData, ObjectReference
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
 NO_SUCH_OBJECT = "no object has this Unique Identifier"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The settings that operations need."""
-
-    weak_algorithms: bool = False
-    interop: bool = False
-    """Whether Interop is served: on a server that only tests."""
-    lease_time_seconds: int = 3600
-    unique_names: str = "owner"
-    """"owner", "domain" or "off"."""
-    max_locate_items: int = 100_000
-    """More matches than this are refused, never cut short."""
-    served: tuple[Version, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An object that the principal may use for the operation it was opened for."""
-
-    stored: StoredObject
-    now: int
-    _keystore: KeyStore = field(repr=False)
-
-    @property
-    def unique_identifier(self) -> str:
-        return self.stored.unique_identifier
-
-    @property
-    def object_type(self) -> ObjectType:
-        return self.stored.object_type
-
-    @property
-    def attributes(self) -> AttributeSet:
-        return self.stored.attributes
-
-    @property
-    def state(self) -> State | None:
-        """The effective State."""
-        return states.effective_state(self.stored.attributes, self.now)
-
-    def material(self) -> ManagedObject:
-        """The object itself, unsealed. Raises ObjectDestroyed, KeyStoreUnavailable, SealBroken."""
-        return material.from_bytes(self.stored.object_type, self.opened())
-
-    def opened(self) -> bytes:
-        """The bytes that were sealed: see `material.py`. Raises as `material`."""
-        sealed = self.stored.sealed
-        if sealed is None:
-            raise ObjectDestroyed("the object has been destroyed")
-        return self._keystore.open(
-            sealed,
-            unique_identifier=self.stored.unique_identifier,
-            object_type=self.stored.object_type,
-        )
 
 
 @dataclass(slots=True)
@@ -154,7 +101,12 @@ class Context:
         self._store = store
         self._authorizer = authorizer
         self._work = _Work()
+        # Kept when an item is rolled back: what it answered rests on what it read.
+        self._revisions: dict[str, int] = {}
         self._audit: list[AuditEntry] = []
+        self._examined = 0
+        self.templates: dict[tuple[str, int], Template] = {}
+        """Those that have been unsealed, by identifier and generation."""
         self.decided_rule = ""
         """The rule that decided last, for the record."""
         self.keeps_answers = False
@@ -208,8 +160,8 @@ class Context:
         WrongKeyLifecycleState, and what `resolved` raises.
         """
         identifier = self.resolved(reference)
-        self._touch(identifier)
-        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        self.touch(identifier)
+        stored = self._current(identifier)
         if stored is None:
             self.decided_rule = "no such object"
             raise ObjectNotFound(NO_SUCH_OBJECT)
@@ -220,6 +172,20 @@ class Context:
         self._work.read_revisions.setdefault(identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def beside(self, identifier: str, operation: Operation) -> Found | None:
+        """An object that the client has not asked for, if it might perform `operation` on it; else None.
+
+        Nothing is recorded, so that a Link to somebody else's object tells nobody that there is one; who changes
+        what comes back must `touch` it.
+        """
+        stored = self._work.saved.get(identifier) or self._store.find(identifier)
+        if stored is None or not self._decide(operation, stored).allowed:
+            return None
+        if Tag.ARCHIVE_DATE in stored.attributes:
+            return None
+        self._work.read_revisions.setdefault(identifier, stored.revision)
+        return Found(stored, self.now, self.keystore)
+
     def replaceable(self, unique_identifier: str, operation: Operation, wanted: bool) -> Found | None:
         """What has this identifier already, to be replaced by `operation`; None where the identifier is free.
 
@@ -227,8 +193,8 @@ class Context:
         does not exist for this principal: he learns that the identifier is taken, not by whom or what. Raises
         PermissionDenied where he may not destroy what he would replace.
         """
-        self._touch(unique_identifier)
-        stored = self._work.saved.get(unique_identifier) or self._store.find(unique_identifier)
+        self.touch(unique_identifier)
+        stored = self._current(unique_identifier)
         if stored is None:
             return None
         decisions = [self._decide(each, stored) for each in (operation, Operation.DESTROY)]
@@ -240,6 +206,23 @@ class Context:
         self._work.read_revisions.setdefault(unique_identifier, stored.revision)
         return Found(stored, self.now, self.keystore)
 
+    def _current(self, unique_identifier: str) -> StoredObject | None:
+        """The object as this batch has it, or else the snapshot."""
+        stored = self._work.saved.get(unique_identifier)
+        if stored is None:
+            stored = self._store.find(unique_identifier)
+            self._revisions[unique_identifier] = 0 if stored is None else stored.revision
+        return stored
+
+    def current(self, found: Found) -> Found:
+        """An object that has been opened, as this batch has left it since."""
+        return Found(self._work.saved.get(found.unique_identifier, found.stored), self.now, self.keystore)
+
+    def touch(self, identifier: str) -> None:
+        """Name an object in the record of the current item, once."""
+        if identifier not in self.touched.split(" "):
+            self.touched = f"{self.touched} {identifier}" if self.touched else identifier
+
     def _decide(self, operation: Operation, stored: StoredObject) -> Decision:
         facts = ObjectFacts(
             unique_identifier=stored.unique_identifier,
@@ -248,10 +231,6 @@ class Context:
             object_type=stored.object_type,
         )
         return self._authorizer.decide(self.principal, operation, facts)
-
-    def _touch(self, unique_identifier: str) -> None:
-        if unique_identifier not in self.touched.split(" "):
-            self.touched = f"{self.touched} {unique_identifier}" if self.touched else unique_identifier
 
     def _require(self, decision: Decision) -> None:
         self.decided_rule = decision.rule
@@ -262,7 +241,20 @@ class Context:
         raise PermissionDenied(decision.reason)
 
     def candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
-        """What the store finds for a Locate, with this batch's own changes in place; newest first."""
+        """What the store finds for a Locate, with this batch's own changes in place; newest first.
+
+        Raises ServerLimitExceeded once the message has looked at more objects than one may.
+        """
+        for stored in self._candidates(query):
+            self._examined += 1
+            if self._examined > self.policy.max_examined:
+                raise ServerLimitExceeded(
+                    f"more than {self.policy.max_examined} objects would have to be looked at; name more"
+                    " attributes, above all a Name, or send fewer in one message"
+                )
+            yield stored
+
+    def _candidates(self, query: LocateQuery) -> Iterator[StoredObject]:
         owners = self._authorizer.visible_owners(self.principal, Operation.LOCATE)
         if owners == ():
             return
@@ -319,7 +311,7 @@ class Context:
         self._work.material_changed.add(unique_identifier)
         self._save(stored)
         self._work.id_placeholder = unique_identifier
-        self._touch(unique_identifier)
+        self.touch(unique_identifier)
         return Found(stored, self.now, self.keystore)
 
     def save(self, found: Found, attributes: AttributeSet, *, silently: bool = False) -> Found:
@@ -377,8 +369,12 @@ class Context:
     def record(self, entry: AuditEntry) -> None:
         self._audit.append(entry)
 
-    def unit_of_work(self) -> UnitOfWork:
-        """Everything the request changes, with its record."""
+    def unit_of_work(self, policy_revision: int) -> UnitOfWork:
+        """Everything the request changes, with its record and what it rests on.
+
+        What a Locate found is not part of that: it gives away identifiers alone, and whatever is done with one
+        opens the object.
+        """
         work = self._work
         writes = [
             Write(
@@ -389,7 +385,8 @@ class Context:
             )
             for identifier, stored in work.saved.items()
         ]
-        return UnitOfWork(writes=writes, audit=tuple(self._audit))
+        basis = Basis(epoch=self._store.epoch, policy_revision=policy_revision, revisions=self._revisions)
+        return UnitOfWork(writes=writes, audit=tuple(self._audit), basis=basis)
 
 
 def effective_gone(stored: StoredObject) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from kmip_server.crypto import algorithms, asymmetric
-from kmip_server.engine import attribute_rules, defaults, making
+from kmip_server.crypto import algorithms, asymmetric, conversion, formats
+from kmip_server.crypto.formats import KeyDescription
+from kmip_server.engine import attribute_rules, defaults, key_formats, making
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
-from kmip_server.errors import InvalidAttributeValue, InvalidField
+from kmip_server.errors import (
+    InvalidAttributeValue,
+    InvalidObjectType,
+    PrivateProtectionStorageUnavailable,
+    PublicProtectionStorageUnavailable,
+)
 from kmip_server.protocol.attribute_set import AttributeSet
+from kmip_server.protocol.attribute_values import CryptographicDomainParameters
 from kmip_server.protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -15,10 +22,17 @@ from kmip_server.protocol.enums import (
     LinkType,
     ObjectType,
     Operation,
-    RecommendedCurve,
     SecretDataType,
 )
-from kmip_server.protocol.objects import KeyBlock, KeyValue, PrivateKey, PublicKey, SecretData, SymmetricKey
+from kmip_server.protocol.objects import (
+    KeyBlock,
+    KeyValue,
+    ManagedObject,
+    PrivateKey,
+    PublicKey,
+    SecretData,
+    SymmetricKey,
+)
 from kmip_server.protocol.payloads.create import (
     CreateKeyPairRequest,
     CreateKeyPairResponse,
@@ -27,24 +41,32 @@ from kmip_server.protocol.payloads.create import (
 )
 from kmip_server.protocol.tags import Tag
 
-_PRIVATE_MASK = CryptographicUsageMask.SIGN | CryptographicUsageMask.DECRYPT | CryptographicUsageMask.UNWRAP_KEY
-_PUBLIC_MASK = CryptographicUsageMask.VERIFY | CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.WRAP_KEY
-_EC_PRIVATE_MASK = CryptographicUsageMask.SIGN | CryptographicUsageMask.KEY_AGREEMENT
-_EC_PUBLIC_MASK = CryptographicUsageMask.VERIFY | CryptographicUsageMask.KEY_AGREEMENT
+_M, _A = CryptographicUsageMask, CryptographicAlgorithm
+# The usage masks of a private and a public key where the client names none.
+_SIGNING = (_M.SIGN, _M.VERIFY)
+_EC_MASKS = (_M.SIGN | _M.KEY_AGREEMENT, _M.VERIFY | _M.KEY_AGREEMENT)
+_MASKS: dict[CryptographicAlgorithm, tuple[CryptographicUsageMask, CryptographicUsageMask]] = {
+    _A.RSA: (_M.SIGN | _M.DECRYPT | _M.UNWRAP_KEY, _M.VERIFY | _M.ENCRYPT | _M.WRAP_KEY),
+    _A.DSA: _SIGNING,
+    _A.ED25519: _SIGNING,
+    _A.ED448: _SIGNING,
+}
+# Algorithms whose keys have domain parameters that are not implied.
+_WITH_DOMAIN = frozenset({_A.DSA, *formats.EC_ALGORITHMS})
 
 
 @operation(Operation.CREATE)
 def create(context: Context, request: CreateRequest) -> CreateResponse:
     """Make a symmetric key, or from 2.0 on a secret, and put it into the ID Placeholder.
 
-    Raises InvalidField for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
+    Raises InvalidObjectType for any other Object Type, InvalidAttributeValue where algorithm, length or usage mask
     do not make a key, UnsupportedCryptographicParameters for what is weak and switched off,
     ProtectionStorageUnavailable. KMIP 1.4 §4.1; KMIP 2.1 §6.1.8.
     """
     context.permit(Operation.CREATE)
     object_type = request.object_type
     if object_type not in _CREATED or (object_type == ObjectType.SECRET_DATA and context.version.major == 1):
-        raise InvalidField("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
+        raise InvalidObjectType("Create makes Symmetric Keys; others are made by Create Key Pair or Register")
     making.require_storage(request.protection_storage_masks)
     attributes = attribute_rules.requested(context, object_type, request.template_attribute)
     attributes = defaults.completed(attributes, object_type, context.version)
@@ -64,8 +86,11 @@ def make_symmetric_key(context: Context, attributes: AttributeSet) -> Found:
     key = context.keystore.random(algorithms.symmetric_key_bytes(algorithm, length))
     key = algorithms.with_parity(algorithm, key)
     attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, length)
-    block = making.raw_key_block(key, algorithm, length)
-    return making.make(context, SymmetricKey(key_block=block), ObjectType.SYMMETRIC_KEY, attributes, generated=True)
+    made: ManagedObject = SymmetricKey(key_block=making.raw_key_block(key, algorithm, length))
+    wanted: KeyFormatType | None = attributes.one(Tag.KEY_FORMAT_TYPE)
+    if wanted is not None:
+        made = key_formats.formatted(made, attributes, wanted)
+    return making.make(context, made, ObjectType.SYMMETRIC_KEY, attributes, generated=True)
 
 
 def make_secret_data(context: Context, attributes: AttributeSet) -> Found:
@@ -92,12 +117,9 @@ def create_key_pair(context: Context, request: CreateKeyPairRequest) -> CreateKe
     KMIP 1.4 §4.2; KMIP 2.1 §6.1.9.
     """
     context.permit(Operation.CREATE_KEY_PAIR)
-    for masks in (
-        request.common_protection_storage_masks,
-        request.private_protection_storage_masks,
-        request.public_protection_storage_masks,
-    ):
-        making.require_storage(masks)
+    making.require_storage(request.common_protection_storage_masks)
+    making.require_storage(request.private_protection_storage_masks, PrivateProtectionStorageUnavailable)
+    making.require_storage(request.public_protection_storage_masks, PublicProtectionStorageUnavailable)
     common = request.common_template_attribute
     private = attribute_rules.requested(
         context, ObjectType.PRIVATE_KEY, common, request.private_key_template_attribute
@@ -132,44 +154,53 @@ def _agreed(private: AttributeSet, public: AttributeSet) -> tuple[AttributeSet, 
 
 
 def make_key_pair(context: Context, private: AttributeSet, public: AttributeSet) -> tuple[Found, Found]:
-    """A new pair of the algorithm, length and curve in `private`."""
+    """A new pair of the algorithm, length and domain parameters in `private`; each key in the format asked for."""
     algorithm: CryptographicAlgorithm | None = private.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
     if algorithm is None:
         raise InvalidAttributeValue("a Cryptographic Algorithm must be given")
-    domain = private.one(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
-    curve: RecommendedCurve | None = domain.recommended_curve if domain is not None else None
+    domain = private.one(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS) or CryptographicDomainParameters()
     pair = asymmetric.generate(
         algorithm,
         private.one(Tag.CRYPTOGRAPHIC_LENGTH),
-        curve,
+        domain.recommended_curve,
+        domain.qlength,
         weak_allowed=context.policy.weak_algorithms,
     )
-    is_rsa = algorithm == CryptographicAlgorithm.RSA
-    private = _with_defaults(private, pair.length, _PRIVATE_MASK if is_rsa else _EC_PRIVATE_MASK)
-    public = _with_defaults(public, pair.length, _PUBLIC_MASK if is_rsa else _EC_PUBLIC_MASK)
-    private_format = KeyFormatType.PKCS_1 if is_rsa else KeyFormatType.ECPRIVATEKEY
-    public_format = KeyFormatType.PKCS_1 if is_rsa else KeyFormatType.X_509
+    masks = _MASKS.get(algorithm, _EC_MASKS)
+    private = _with_defaults(private, pair.description, masks[0])
+    public = _with_defaults(public, pair.description, masks[1])
+    public_block = _key_block(context, pair.public, ObjectType.PUBLIC_KEY, public)
+    private_block = _key_block(context, pair.private, ObjectType.PRIVATE_KEY, private)
     public_key = making.make(
-        context,
-        PublicKey(key_block=making.raw_key_block(pair.public, algorithm, pair.length, public_format)),
-        ObjectType.PUBLIC_KEY,
-        public,
-        generated=True,
+        context, PublicKey(key_block=public_block), ObjectType.PUBLIC_KEY, public, generated=True
     )
     private_key = making.make(
-        context,
-        PrivateKey(key_block=making.raw_key_block(pair.private, algorithm, pair.length, private_format)),
-        ObjectType.PRIVATE_KEY,
-        private,
-        generated=True,
+        context, PrivateKey(key_block=private_block), ObjectType.PRIVATE_KEY, private, generated=True
     )
     private_key = making.linked(context, private_key, LinkType.PUBLIC_KEY_LINK, public_key)
     public_key = making.linked(context, public_key, LinkType.PRIVATE_KEY_LINK, private_key)
     return private_key, public_key
 
 
-def _with_defaults(attributes: AttributeSet, length: int, mask: CryptographicUsageMask) -> AttributeSet:
-    attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, length)
+def _key_block(
+    context: Context, key: formats.PrivateKey | formats.PublicKey, object_type: ObjectType, attributes: AttributeSet
+) -> KeyBlock:
+    """The key in the Key Format Type asked for, or the default one. Raises KeyFormatTypeNotSupported."""
+    wanted: KeyFormatType | None = attributes.one(Tag.KEY_FORMAT_TYPE)
+    wanted = wanted or key_formats.default(object_type, attributes, context.version)
+    assert wanted is not None
+    algorithm, length = attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM), attributes.one(Tag.CRYPTOGRAPHIC_LENGTH)
+    return making.raw_key_block(conversion.write(key, wanted), algorithm, length, wanted)
+
+
+def _with_defaults(
+    attributes: AttributeSet, description: KeyDescription, mask: CryptographicUsageMask
+) -> AttributeSet:
+    """What the client left open: the length, the curve that a length stands for, the usage mask."""
+    attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_LENGTH, description.length)
+    if Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS not in attributes and description.algorithm in _WITH_DOMAIN:
+        domain = CryptographicDomainParameters(qlength=description.qlength, recommended_curve=description.curve)
+        attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, domain)
     if Tag.CRYPTOGRAPHIC_USAGE_MASK not in attributes:
         attributes = attributes.with_value(Tag.CRYPTOGRAPHIC_USAGE_MASK, mask)
     return attributes

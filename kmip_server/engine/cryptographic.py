@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from kmip_server.engine import material
+from kmip_server.engine import key_formats
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.parts import Part, part_of
 from kmip_server.errors import (
@@ -22,7 +22,6 @@ from kmip_server.errors import (
     InvalidCorrelationValue,
     InvalidObjectType,
     MissingData,
-    UnsupportedCryptographicParameters,
     UsageLimitExceeded,
 )
 from kmip_server.protocol.attribute_values import CryptographicParameters, UsageLimits
@@ -35,13 +34,7 @@ from kmip_server.protocol.enums import (
     UsageLimitsUnit,
     ValidityIndicator,
 )
-from kmip_server.protocol.objects import (
-    TransparentMaterial,
-    TransparentSymmetricKey,
-    transparent_numbers,
-)
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import LATEST
 
 
 class _InParts(Protocol):
@@ -126,12 +119,8 @@ def usable(found: Found, given: CryptographicParameters | None) -> UsableKey:
     algorithm = found.attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM)
     if algorithm is None:
         raise InvalidObjectType("the object has no Cryptographic Algorithm")
-    managed_object = found.material()
-    key = material.key_material(managed_object)
-    block = material.key_block(managed_object)
-    if isinstance(key, TransparentMaterial):
-        key = _from_transparent(key, block.key_format_type)
-    return UsableKey(found, algorithm, key, block.key_format_type, parameters)
+    key, key_format_type = key_formats.usable(found.material(), found.attributes)
+    return UsableKey(found, algorithm, key, key_format_type, parameters)
 
 
 def _parameters(found: Found, given: CryptographicParameters | None) -> CryptographicParameters:
@@ -144,13 +133,6 @@ def _parameters(found: Found, given: CryptographicParameters | None) -> Cryptogr
 
 def _values(parameters: CryptographicParameters) -> list[Any]:
     return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]
-
-
-def _from_transparent(key: TransparentMaterial, key_format_type: KeyFormatType) -> bytes:
-    if key_format_type != KeyFormatType.TRANSPARENT_SYMMETRIC_KEY:
-        raise UnsupportedCryptographicParameters("a Transparent key can be fetched but not used here")
-    numbers: TransparentSymmetricKey = transparent_numbers(key_format_type, key, LATEST)
-    return numbers.key
 
 
 def refuse_parts(request: _InParts) -> None:

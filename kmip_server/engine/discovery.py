@@ -7,7 +7,7 @@ that the client's version does not know.
 from __future__ import annotations
 
 from kmip_server import VENDOR_IDENTIFICATION
-from kmip_server.engine import defaults, making, registry
+from kmip_server.engine import defaults, making, namespaces, provenance, registry
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
 from kmip_server.protocol.attribute_set import Attribute
@@ -95,7 +95,8 @@ def query(context: Context, request: QueryRequest) -> QueryResponse:
         else (),
         vendor_identification=VENDOR_IDENTIFICATION if information else None,
         server_information=ServerInformation() if information else None,
-        rng_parameters=(making.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+        application_namespaces=namespaces.SUPPORTED if QueryFunction.QUERY_APPLICATION_NAMESPACES in asked else (),
+        rng_parameters=(provenance.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
         capability_information=(CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
         defaults_information=_defaults() if QueryFunction.QUERY_DEFAULTS_INFORMATION in asked else None,
         protection_storage_masks=ProtectionStorageMasks(masks=(making.STORED_IN,))

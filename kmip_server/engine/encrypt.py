@@ -7,15 +7,12 @@ last one, when its tag has been verified: the standard asks for none of it earli
 
 from __future__ import annotations
 
-from typing import Any
-
 from kmip_server.crypto import asymmetric, ciphers, symmetric
 from kmip_server.engine.context import Context
 from kmip_server.engine.cryptographic import UsableKey, debit, opened_part
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
     BadCryptographicParameters,
-    InvalidObjectType,
     MissingInitializationVector,
 )
 from kmip_server.protocol.enums import (
@@ -189,7 +186,6 @@ class _RSAEncrypting:
         self.parameters = key.parameters
         self.repeatable = _repeatable(request, request.iv_counter_nonce)
         self._key = key
-        self._how = rsa_parameters(key)
         self._weak_allowed = context.policy.weak_algorithms
         self._data = b""
 
@@ -201,7 +197,7 @@ class _RSAEncrypting:
                 self._key.key,
                 self._key.key_format_type,
                 self._data,
-                **self._how,
+                self.parameters,
                 weak_allowed=self._weak_allowed,
             )
         return EncryptResponse(unique_identifier=self._key.found.unique_identifier, data=encrypted)
@@ -214,25 +210,11 @@ class _RSADecrypting:
         self.parameters = key.parameters
         self.repeatable = _repeatable(request, request.iv_counter_nonce)
         self._key = key
-        self._how = rsa_parameters(key)
         self._data = b""
 
     def advance(self, request: DecryptRequest, data: bytes, last: bool) -> DecryptResponse:  # noqa: ARG002
         self._data += data
         decrypted = None
         if last:
-            decrypted = asymmetric.decrypt(self._key.key, self._key.key_format_type, self._data, **self._how)
+            decrypted = asymmetric.decrypt(self._key.key, self._key.key_format_type, self._data, self.parameters)
         return DecryptResponse(unique_identifier=self._key.found.unique_identifier, data=decrypted)
-
-
-def rsa_parameters(key: UsableKey) -> dict[str, Any]:
-    """The parameters of RSA encryption, as `crypto.asymmetric` names them."""
-    if key.algorithm != CryptographicAlgorithm.RSA:
-        raise InvalidObjectType(f"{key.algorithm.title} keys do not encrypt")
-    parameters = key.parameters
-    return {
-        "padding_method": parameters.padding_method,
-        "hashing_algorithm": parameters.hashing_algorithm,
-        "mask_generator_hashing_algorithm": parameters.mask_generator_hashing_algorithm,
-        "label": parameters.p_source or b"",
-    }

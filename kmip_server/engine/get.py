@@ -7,39 +7,24 @@ end decides whether it may: a Sensitive object leaves only encrypted, one that i
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
-from kmip_server.crypto import formats
-from kmip_server.engine import material, unwrapping, wrapping
+from kmip_server.engine import key_formats, material, unwrapping, wrapping
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
-    KeyCompressionTypeNotSupported,
-    KeyFormatTypeNotSupported,
+    KeyValueNotPresent,
     NotExtractable,
     Sensitive,
 )
 from kmip_server.protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, Operation
 from kmip_server.protocol.objects import (
     EncodedObject,
-    KeyValue,
     KeyWrappingSpecification,
     ManagedObject,
-    PrivateKey,
-    PublicKey,
-    SymmetricKey,
-    TransparentMaterial,
-    TransparentSymmetricKey,
-    transparent_material,
-    transparent_numbers,
 )
 from kmip_server.protocol.payloads.get import GetRequest, GetResponse
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import LATEST
-
-_RAW = KeyFormatType.RAW
-_TRANSPARENT = KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
 
 
 @operation(Operation.GET)
@@ -74,26 +59,30 @@ class Wishes(Protocol):
 def delivered(context: Context, found: Found, request: Wishes) -> ManagedObject | EncodedObject:
     """An object that has been opened, as it leaves.
 
-    Raises NotExtractable, Sensitive, KeyFormatTypeNotSupported, KeyCompressionTypeNotSupported, what
-    `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped, and what `wrapping.wrapped` raises.
+    Raises NotExtractable, KeyValueNotPresent, Sensitive, KeyFormatTypeNotSupported,
+    KeyCompressionTypeNotSupported, what `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped, and what
+    `wrapping.wrapped` raises.
     """
     if found.attributes.one(Tag.EXTRACTABLE) is False:
         raise NotExtractable("the object is not Extractable")
+    if found.attributes.one(Tag.KEY_VALUE_PRESENT) is False:
+        raise KeyValueNotPresent("the object was registered without its Key Value")
     sensitive = bool(found.attributes.one(Tag.SENSITIVE))
     opened = found.opened()
     as_kept = material.as_kept(found.object_type, opened)
-    if as_kept is not None and not sensitive and _asks_for_nothing_special(request):
+    wanted = request.key_format_type or _until_known(context, found)
+    if as_kept is not None and not sensitive and wanted is None and _asks_for_nothing_special(request):
         return as_kept
     managed_object = material.from_bytes(found.object_type, opened)
     if sensitive and request.key_wrapping_specification is None and not _stays_hidden(request, managed_object):
         raise Sensitive("the object is Sensitive; it leaves only encrypted")
-    if request.key_compression_type not in (None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
-        raise KeyCompressionTypeNotSupported("public keys are given uncompressed only")
     if request.key_wrap_type == KeyWrapType.NOT_WRAPPED and unwrapping.is_wrapped(managed_object):
         # What was wrapped along stays behind: some clients cannot read a Key Value with attributes.
         managed_object = material.without_attributes(unwrapping.unwrapped(context, managed_object))
-    if request.key_format_type is not None:
-        managed_object = formatted(managed_object, request.key_format_type)
+    if wanted is not None:
+        managed_object = key_formats.formatted(managed_object, found.attributes, wanted)
+    if request.key_compression_type is not None:
+        managed_object = key_formats.compressed(managed_object, found.attributes, request.key_compression_type)
     if request.key_wrapping_specification is not None:
         managed_object = wrapping.wrapped(context, found, managed_object, request.key_wrapping_specification)
         if sensitive and not wrapping.is_hidden(managed_object):
@@ -122,36 +111,12 @@ def _asks_for_nothing_special(request: Wishes) -> bool:
     )
 
 
-def formatted(managed_object: ManagedObject, wanted: KeyFormatType) -> ManagedObject:
-    """The object with its key in another Key Format Type. Raises KeyFormatTypeNotSupported."""
-    if not hasattr(managed_object, "key_block"):
-        # A certificate is X.509 and nothing else; opaque objects have no format at all.
-        if wanted in (KeyFormatType.X_509, KeyFormatType.OPAQUE):
-            return managed_object
-        raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
-    block = managed_object.key_block
-    if block.key_format_type == wanted:
-        return managed_object
-    value = material.key_material(managed_object)
-    if isinstance(managed_object, SymmetricKey):
-        converted = _symmetric(block.key_format_type, wanted, value)
-    elif isinstance(managed_object, (PrivateKey, PublicKey)) and isinstance(value, bytes):
-        private = isinstance(managed_object, PrivateKey)
-        converted = formats.convert(value, block.key_format_type, wanted, private=private)
-    else:
-        raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
-    block = replace(block, key_format_type=wanted, key_value=KeyValue(key_material=converted))
-    return material.with_key_block(managed_object, block)
+def _until_known(context: Context, found: Found) -> KeyFormatType | None:
+    """The format to give a key in where the client's version does not know the one it has; None where it does.
 
-
-def _symmetric(
-    present: KeyFormatType, wanted: KeyFormatType, value: bytes | TransparentMaterial
-) -> bytes | TransparentMaterial:
-    if present == _RAW and wanted == _TRANSPARENT and isinstance(value, bytes):
-        return transparent_material(TransparentSymmetricKey(key=value), LATEST)
-    if present == _TRANSPARENT and wanted == _RAW and isinstance(value, TransparentMaterial):
-        key: bytes = transparent_numbers(_TRANSPARENT, value, LATEST).key
-        return key
-    if {present, wanted} == {_RAW, KeyFormatType.OPAQUE}:
-        return value
-    raise KeyFormatTypeNotSupported(f"the object cannot be had as {wanted.title}")
+    Transparent EC came with 1.3; the Transparent ECDSA, ECDH and ECMQV keys before it are gone in 2.0.
+    """
+    present: KeyFormatType | None = found.attributes.one(Tag.KEY_FORMAT_TYPE)
+    if present is None or present.known_in(context.version):
+        return None
+    return key_formats.default(found.object_type, found.attributes, context.version)

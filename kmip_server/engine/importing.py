@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from kmip_server.crypto import hashing
-from kmip_server.engine import attribute_rules, making, material, states, unwrapping
+from kmip_server.engine import attribute_rules, links, making, material, provenance, states, unwrapping
 from kmip_server.engine.context import Context
 from kmip_server.engine.register import described
 from kmip_server.engine.registry import operation
@@ -35,8 +35,9 @@ def import_object(context: Context, request: ImportRequest) -> ImportResponse:
     """Keep an object under the identifier it has, with the attributes it has; it goes into the ID Placeholder.
 
     Raises ObjectAlreadyExists where the identifier is taken, by an object that is not to be replaced or that is
-    not this principal's; InvalidField, InvalidAttributeValue, and what `attribute_rules.collected` raises; what
-    `unwrapping.unwrapped` raises under Key Wrap Type Not Wrapped.
+    not this principal's; InvalidField, InvalidAttributeValue, and what `attribute_rules.collected`,
+    `provenance.check_brought` and `links.follow` raise; what `unwrapping.unwrapped` raises under Key Wrap
+    Type Not Wrapped.
     KMIP 1.4 §4.41; KMIP 2.1 §6.1.25.
     """
     context.permit(Operation.IMPORT)
@@ -51,7 +52,9 @@ def import_object(context: Context, request: ImportRequest) -> ImportResponse:
     managed_object, supplied = _with_those_inside(context, managed_object, object_type, supplied)
     supplied = _checked(supplied, unique_identifier, managed_object, object_type)
     managed_object, attributes = described(context, managed_object, object_type, supplied)
+    attribute_rules.check_bounds(context, attributes)
     attribute_rules.check_dates(attributes)
+    provenance.check_brought(managed_object, object_type, attributes, context.version)
     implicit = making.implicitly_set(context, managed_object, object_type, attributes, generated=False)
     made = context.make(
         managed_object,
@@ -60,6 +63,7 @@ def import_object(context: Context, request: ImportRequest) -> ImportResponse:
         unique_identifier=unique_identifier,
         replaced=replaced,
     )
+    links.follow(context, replaced.attributes if replaced is not None else AttributeSet(), made)
     return ImportResponse(unique_identifier=made.unique_identifier)
 
 

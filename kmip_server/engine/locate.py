@@ -40,6 +40,8 @@ from kmip_server.protocol.payloads.locate import LocateRequest, LocateResponse
 from kmip_server.protocol.spellings import PartialValue, has_parts
 from kmip_server.protocol.tags import Tag
 
+MAX_CONDITIONS = 64
+"""Attributes that one Locate may name."""
 # What the store may narrow down by: stored as it is shown, and compared whole.
 _INDEXED_VALUES = (Name, AlternativeName, Link, CustomValue, str, int)
 _COMPUTED = frozenset(
@@ -52,7 +54,8 @@ def locate(context: Context, request: LocateRequest) -> LocateResponse:
     """The Unique Identifiers of all objects that match, newest first.
 
     Exactly one goes into the ID Placeholder; otherwise it is emptied, so that what follows in the batch fails.
-    Raises InvalidField for negative counts, ServerLimitExceeded where more match than the server lists.
+    Raises InvalidField for negative counts, ServerLimitExceeded where more match than the server lists, or more
+    would have to be looked at than one message may.
     KMIP 1.4 §4.9; KMIP 2.1 §6.1.29.
     """
     conditions = conditions_of(request.attributes)
@@ -70,6 +73,8 @@ def locate(context: Context, request: LocateRequest) -> LocateResponse:
 
 def conditions_of(attributes: Sequence[Attribute]) -> list[Condition]:
     """One condition for each attribute of the request; two equal dates of one kind make a range."""
+    if len(attributes) > MAX_CONDITIONS:
+        raise ServerLimitExceeded(f"a Locate names at most {MAX_CONDITIONS} attributes")
     conditions: list[Condition] = []
     dates: dict[AttributeKey, list[int]] = {}
     for key, _, value in attributes:
@@ -77,8 +82,8 @@ def conditions_of(attributes: Sequence[Attribute]) -> list[Condition]:
             raise InvalidField(f"{key.title} has no value to match")
         if isinstance(key, Tag) and ATTRIBUTES[key].kind == ItemType.DATE_TIME:
             dates.setdefault(key, []).append(value)
-        else:
-            conditions.append(Condition(key=key, value=value))
+        elif (condition := Condition(key=key, value=value)) not in conditions:
+            conditions.append(condition)
     for key, values in dates.items():
         if len(values) > 2:
             raise InvalidField(f"{key.title} is given more than twice; twice makes a range")

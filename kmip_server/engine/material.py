@@ -107,4 +107,5 @@ def digested(managed_object: ManagedObject) -> bytes | None:
         return None
     if isinstance(value.key_material, bytes):
         return value.key_material
-    return b"".join(ttlv.encode(item) for item in value.key_material.items)
+    # "The TTLV-encoded Key Material structure": with its own tag, type and length.
+    return ttlv.encode((Tag.KEY_MATERIAL, ttlv.STRUCTURE, list(value.key_material.items)))

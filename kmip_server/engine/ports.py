@@ -6,8 +6,9 @@ knows SQL, PKCS#11 or the roles. Records are frozen; a changed object is a new r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from kmip_server.principal import Principal
@@ -72,6 +73,10 @@ class LocateQuery:
 
 class ObjectStore(Protocol):
     """Reading. One instance serves one thread; reads of a group see one snapshot."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the snapshot: raised by every change of an object, a principal, a role or a certificate."""
 
     def find(self, unique_identifier: str) -> StoredObject | None:
         """The object with its sealed value, whoever owns it."""
@@ -163,8 +168,32 @@ class AuditEntry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a request was evaluated on. Its answer may leave only where all of it still holds at the commit: else a
+    value could be handed out after its Destroy, or the principal's revocation, was acknowledged."""
+
+    epoch: int
+    """While the database has this one, everything holds."""
+    policy_revision: int
+    revisions: Mapping[str, int]
+    """By Unique Identifier, of every object that was opened; 0 where there was none."""
+
+
+class Outcome(IntEnum):
+    """What became of a unit of work in a commit that succeeded."""
+
+    OVERTAKEN = 0
+    """Something it rests on has changed, or a Name was taken: nothing was written; evaluate again."""
+    APPLIED = 1
+    FAILED = 2
+    """It could not be written, through a fault of ours: nothing of it was, and that is on record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitOfWork:
     """Everything one request changes. Applied whole or not at all, with its record."""
 
     writes: Sequence[Write]
     audit: Sequence[AuditEntry]
+    basis: Basis | None = None
+    """None where the answer gives away nothing that was read."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kmip_server.crypto import distinguished_names, formats
-from kmip_server.engine import attribute_rules, making, unwrapping
+from kmip_server.crypto import conversion, distinguished_names, formats
+from kmip_server.crypto.formats import KeyDescription
+from kmip_server.engine import attribute_rules, key_formats, making, unwrapping
 from kmip_server.engine.context import Context
 from kmip_server.engine.registry import operation
-from kmip_server.errors import InvalidAttributeValue, InvalidField, MissingData
+from kmip_server.errors import InvalidAttributeValue, InvalidField, InvalidObjectType, MissingData
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.attribute_values import (
     CertificateIdentifier,
     CertificateIssuer,
     CertificateSubject,
+    CryptographicDomainParameters,
     Link,
     X509CertificateIdentifier,
     X509CertificateIssuer,
@@ -26,6 +28,7 @@ from kmip_server.protocol.attribute_values import (
 )
 from kmip_server.protocol.enums import (
     CertificateType,
+    CryptographicAlgorithm,
     CryptographicUsageMask,
     KeyCompressionType,
     KeyFormatType,
@@ -35,35 +38,36 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.objects import (
     OBJECT_TYPES,
-    TRANSPARENT,
     Certificate,
     CertificateRequest,
     KeyBlock,
+    KeyObject,
     KeyValue,
     ManagedObject,
     OpaqueObject,
     PrivateKey,
     PublicKey,
-    SplitKey,
     SymmetricKey,
     Template,
     TransparentMaterial,
-    transparent_numbers,
 )
 from kmip_server.protocol.payloads.register import RegisterRequest, RegisterResponse
 from kmip_server.protocol.spellings import TemplateAttribute
 from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.transparent import (
+    TRANSPARENT,
+    TransparentSymmetricKey,
+    transparent_numbers,
+)
 from kmip_server.protocol.versions import LATEST
-
-_ENCODED = frozenset({KeyFormatType.PKCS_1, KeyFormatType.PKCS_8, KeyFormatType.X_509, KeyFormatType.ECPRIVATEKEY})
 
 
 @operation(Operation.REGISTER)
 def register(context: Context, request: RegisterRequest) -> RegisterResponse:
     """Keep an object that the client made, and put it into the ID Placeholder.
 
-    Raises InvalidField where the object is not of the Object Type or cannot be what it says it is, MissingData
-    where there is none, and what `attribute_rules.requested` raises.
+    Raises InvalidObjectType where the object is not of the Object Type, InvalidField where it cannot be what it
+    says it is, MissingData where there is none, and what `attribute_rules.requested` raises.
     KMIP 1.4 §4.3; KMIP 2.1 §6.1.39.
     """
     context.permit(Operation.REGISTER)
@@ -71,7 +75,7 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
     if managed_object is None:
         raise MissingData("Register must have an object")
     if OBJECT_TYPES[type(managed_object)] != object_type:
-        raise InvalidField(f"the object that is given is not a {object_type.title}")
+        raise InvalidObjectType(f"the object that is given is not a {object_type.title}")
     making.require_storage(request.protection_storage_masks)
     wanted, said = _apart(request.template_attribute)
     attributes = attribute_rules.requested(context, object_type, wanted)
@@ -124,8 +128,9 @@ def described(
 ) -> tuple[ManagedObject, AttributeSet]:
     """The object as it is kept, and its attributes with what can be read off it."""
     if isinstance(managed_object, Template):
-        attribute_rules.collected(context, managed_object.attributes, ObjectType.TEMPLATE)
-        return managed_object, attributes
+        # Kept as checked and completed: the count of Usage Limits is the server's.
+        inside = attribute_rules.collected(context, managed_object.attributes, ObjectType.TEMPLATE)
+        return replace(managed_object, attributes=tuple(inside)), attributes
     if isinstance(managed_object, Certificate):
         return managed_object, _with_mask(_certificate(managed_object, attributes))
     if isinstance(managed_object, OpaqueObject):
@@ -153,13 +158,7 @@ def _with_mask(attributes: AttributeSet) -> AttributeSet:
 # --- keys ---------------------------------------------------------------------------------------
 
 
-def _key(managed_object: ManagedObject, block: KeyBlock, attributes: AttributeSet) -> AttributeSet:
-    if (
-        block.key_compression_type is not None
-        and block.key_compression_type != KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED
-        and not isinstance(managed_object, PublicKey)
-    ):
-        raise InvalidField("only public keys of elliptic curves have a Key Compression Type")
+def _key(managed_object: KeyObject, block: KeyBlock, attributes: AttributeSet) -> AttributeSet:
     attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_ALGORITHM, block.cryptographic_algorithm)
     attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, block.cryptographic_length)
     if block.key_value is None:
@@ -169,15 +168,24 @@ def _key(managed_object: ManagedObject, block: KeyBlock, attributes: AttributeSe
     if isinstance(block.key_value, bytes):
         raise InvalidField("a Key Value that is a Byte String must come with Key Wrapping Data")
     material = block.key_value.key_material
-    if isinstance(material, TransparentMaterial):
-        transparent_numbers(block.key_format_type, material, LATEST)
-    elif block.key_format_type in TRANSPARENT:
+    if isinstance(material, bytes) and block.key_format_type in TRANSPARENT:
         raise InvalidField(f"Key Material of {block.key_format_type.title} must be a Structure")
-    elif isinstance(managed_object, (SymmetricKey, SplitKey)):
-        return _symmetric(managed_object, block, material, attributes)
-    elif isinstance(managed_object, (PublicKey, PrivateKey)) and block.key_format_type in _ENCODED:
+    if isinstance(managed_object, (PublicKey, PrivateKey)):
         return _asymmetric(managed_object, block, material, attributes)
+    _require_no_compression(block)
+    if isinstance(material, TransparentMaterial):
+        numbers = transparent_numbers(block.key_format_type, material, LATEST)
+        if not isinstance(numbers, TransparentSymmetricKey):
+            raise InvalidField(f"a {OBJECT_TYPES[type(managed_object)].title} is not {block.key_format_type.title}")
+        material = numbers.key
+    if isinstance(managed_object, SymmetricKey):
+        return _symmetric(block, material, attributes)
     return attributes
+
+
+def _require_no_compression(block: KeyBlock) -> None:
+    if block.key_compression_type not in (None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED):
+        raise InvalidField("only public keys of elliptic curves have a Key Compression Type")
 
 
 def _agreed(attributes: AttributeSet, tag: Tag, said: object) -> AttributeSet:
@@ -190,11 +198,9 @@ def _agreed(attributes: AttributeSet, tag: Tag, said: object) -> AttributeSet:
     return attributes.with_value(tag, said)
 
 
-def _symmetric(
-    managed_object: ManagedObject, block: KeyBlock, material: bytes, attributes: AttributeSet
-) -> AttributeSet:
-    """The length of a raw key is that of its bytes; its algorithm only the client can say."""
-    if block.key_format_type != KeyFormatType.RAW or isinstance(managed_object, SplitKey):
+def _symmetric(block: KeyBlock, material: bytes, attributes: AttributeSet) -> AttributeSet:
+    """The length of a key is that of its bytes; its algorithm only the client can say."""
+    if block.key_format_type not in (KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETRIC_KEY):
         return attributes
     if attributes.one(Tag.CRYPTOGRAPHIC_ALGORITHM) is None:
         raise InvalidAttributeValue("a Symmetric Key must have a Cryptographic Algorithm")
@@ -209,12 +215,49 @@ def _symmetric(
 
 
 def _asymmetric(
-    managed_object: ManagedObject, block: KeyBlock, material: bytes, attributes: AttributeSet
+    managed_object: PublicKey | PrivateKey,
+    block: KeyBlock,
+    material: bytes | TransparentMaterial,
+    attributes: AttributeSet,
 ) -> AttributeSet:
+    """Algorithm, length and domain parameters are read off the key, where its format says them."""
     private = isinstance(managed_object, PrivateKey)
-    read = formats.describe_key(material, block.key_format_type, private=private)
+    read = key_formats.described(managed_object, attributes)
+    compression = block.key_compression_type
+    if private:
+        _require_no_compression(block)
+    elif (
+        compression is not None
+        and read is not None
+        and block.key_format_type != KeyFormatType.RAW
+        and not conversion.is_compressed_so(material, block.key_format_type, compression)
+    ):
+        raise InvalidField("the public key is not written as its Key Compression Type says")
+    if read is None:
+        return attributes
     attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_ALGORITHM, _same_family(attributes, read.algorithm))
-    return _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, read.length)
+    attributes = _agreed(attributes, Tag.CRYPTOGRAPHIC_LENGTH, read.length)
+    return _with_domain(attributes, read)
+
+
+def _with_domain(attributes: AttributeSet, read: KeyDescription) -> AttributeSet:
+    """The Cryptographic Domain Parameters with what the key says. Raises InvalidAttributeValue for another curve.
+
+    Of the algorithms that imply their curve, as Ed25519, the client alone says it.
+    """
+    given: CryptographicDomainParameters | None = attributes.one(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS)
+    said = given or CryptographicDomainParameters()
+    for one, other in ((said.recommended_curve, read.curve), (said.qlength, read.qlength)):
+        if one is not None and other is not None and one != other:
+            raise InvalidAttributeValue("Cryptographic Domain Parameters differ from those of the key")
+    if given is None and read.algorithm in (CryptographicAlgorithm.ED25519, CryptographicAlgorithm.ED448):
+        return attributes
+    if read.curve is None and read.qlength is None:
+        return attributes
+    whole = CryptographicDomainParameters(
+        qlength=read.qlength or said.qlength, recommended_curve=read.curve or said.recommended_curve
+    )
+    return attributes.with_value(Tag.CRYPTOGRAPHIC_DOMAIN_PARAMETERS, whole)
 
 
 def _same_family(attributes: AttributeSet, read: object) -> object:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kmip_server.crypto import asymmetric
+from kmip_server.crypto import signatures
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened, required
+from kmip_server.engine.cryptographic import debit, indicator, opened, required
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
     InvalidField,
@@ -26,33 +24,21 @@ from kmip_server.protocol.payloads.cryptographic import (
 _MASK = CryptographicUsageMask
 
 
-def signature_parameters(key: UsableKey) -> dict[str, Any]:
-    """The parameters of a signature, as `crypto.asymmetric` names them."""
-    parameters = key.parameters
-    return {
-        "algorithm": key.algorithm,
-        "padding_method": parameters.padding_method,
-        "hashing_algorithm": parameters.hashing_algorithm,
-        "digital_signature_algorithm": parameters.digital_signature_algorithm,
-        "mask_generator_hashing_algorithm": parameters.mask_generator_hashing_algorithm,
-        "salt_length": parameters.salt_length,
-    }
-
-
 @operation(Operation.SIGN)
 def sign(context: Context, request: SignRequest) -> SignResponse:
     """Sign data, or its digest, with a private key. KMIP 1.4 §4.31; KMIP 2.1 §6.1.56."""
     key = opened(context, request, Operation.SIGN, _MASK.SIGN, frozenset({ObjectType.PRIVATE_KEY}))
     data, digested = _signed(request.data, request.digested_data)
-    signature = asymmetric.sign(
+    # First: what fails later is not paid for, and a signature is too dear to be made and thrown away.
+    debit(context, key.found, len(data))
+    signature = signatures.sign(
         key.key,
         key.key_format_type,
         data,
+        key.parameters,
         digested=digested,
         weak_allowed=context.policy.weak_algorithms,
-        **signature_parameters(key),
     )
-    debit(context, key.found, len(data))
     return SignResponse(unique_identifier=key.found.unique_identifier, signature_data=signature)
 
 
@@ -61,13 +47,13 @@ def signature_verify(context: Context, request: SignatureVerifyRequest) -> Signa
     """Say whether a signature is valid for data, or its digest. KMIP 1.4 §4.32; KMIP 2.1 §6.1.57."""
     key = opened(context, request, Operation.SIGNATURE_VERIFY, _MASK.VERIFY, frozenset({ObjectType.PUBLIC_KEY}))
     data, digested = _signed(request.data, request.digested_data)
-    valid = asymmetric.verify(
+    valid = signatures.verify(
         key.key,
         key.key_format_type,
         data,
         required(request.signature_data, "Signature Data"),
+        key.parameters,
         digested=digested,
-        **signature_parameters(key),
     )
     return SignatureVerifyResponse(
         unique_identifier=key.found.unique_identifier, validity_indicator=indicator(valid)

@@ -34,6 +34,7 @@ ALLOWED: dict[Operation, frozenset[State]] = {
     Operation.ACTIVATE: frozenset({PRE_ACTIVE}),
     Operation.DESTROY: frozenset({PRE_ACTIVE, DEACTIVATED, COMPROMISED}),
     Operation.RE_KEY: _ALIVE,
+    Operation.RE_KEY_KEY_PAIR: _ALIVE,
     **dict.fromkeys(PROTECTING, _PROTECT),
     **dict.fromkeys(PROCESSING, _PROCESS),
 }

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from kmip_server.crypto import asymmetric, ciphers, mac, symmetric
+from kmip_server.crypto import asymmetric, ciphers, mac, signatures, symmetric
 from kmip_server.engine import cryptographic, states
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.cryptographic import UsableKey
-from kmip_server.engine.encrypt import rsa_parameters
 from kmip_server.engine.mac import mac_algorithm
-from kmip_server.engine.sign import signature_parameters
 from kmip_server.errors import (
     CryptographicFailure,
     IllegalOperation,
@@ -121,7 +119,8 @@ def encrypt(context: Context, information: EncryptionKeyInformation, data: bytes
     key = _opened(context, information, _WRAP, matching=True)
     weak = context.policy.weak_algorithms
     if key.found.object_type == ObjectType.PUBLIC_KEY:
-        made = asymmetric.encrypt(key.key, key.key_format_type, data, **_rsa(key), weak_allowed=weak)
+        _require_rsa(key)
+        made = asymmetric.encrypt(key.key, key.key_format_type, data, key.parameters, weak_allowed=weak)
         cryptographic.debit(context, key.found, len(data))
         told = replace(information, cryptographic_parameters=key.parameters)
         return Encrypted(data=made, iv=None, information=told)
@@ -146,7 +145,8 @@ def decrypt(context: Context, information: EncryptionKeyInformation, data: bytes
     """What `encrypt` was given. Raises as it does, and CryptographicFailure where the data is not right."""
     key = _opened(context, information, _UNWRAP)
     if key.found.object_type == ObjectType.PRIVATE_KEY:
-        return asymmetric.decrypt(key.key, key.key_format_type, data, **_rsa(key))
+        _require_rsa(key)
+        return asymmetric.decrypt(key.key, key.key_format_type, data, key.parameters)
     mode, parameters, tag = _mode(key), key.parameters, None
     usual = symmetric.usual_tag_length(key.algorithm, mode)
     if usual:
@@ -170,9 +170,7 @@ def authenticate(context: Context, information: MACSignatureKeyInformation, data
     weak = context.policy.weak_algorithms
     parameters = key.parameters
     if key.found.object_type == ObjectType.PRIVATE_KEY:
-        made = asymmetric.sign(
-            key.key, key.key_format_type, data, digested=False, weak_allowed=weak, **signature_parameters(key)
-        )
+        made = signatures.sign(key.key, key.key_format_type, data, key.parameters, weak_allowed=weak)
     else:
         algorithm = mac_algorithm(key)
         made = mac.mac(algorithm, key.key, data, weak_allowed=weak)
@@ -190,9 +188,7 @@ def require_authentic(
     key = _opened(context, information, _VERIFY)
     given = mac_signature or b""
     if key.found.object_type == ObjectType.PUBLIC_KEY:
-        valid = asymmetric.verify(
-            key.key, key.key_format_type, data, given, digested=False, **signature_parameters(key)
-        )
+        valid = signatures.verify(key.key, key.key_format_type, data, given, key.parameters)
     else:
         valid = mac.mac_verify(mac_algorithm(key), key.key, data, given)
     if not valid:
@@ -290,8 +286,6 @@ def _random_iv(context: Context, key: UsableKey, mode: BlockCipherMode | None) -
     return context.keystore.random(length) if length else None
 
 
-def _rsa(key: UsableKey) -> dict[str, Any]:
-    try:
-        return rsa_parameters(key)
-    except InvalidObjectType as error:
-        raise _unusable(error.message) from error
+def _require_rsa(key: UsableKey) -> None:
+    if key.algorithm != CryptographicAlgorithm.RSA:
+        raise _unusable(f"{key.algorithm.title} keys do not encrypt")

@@ -73,8 +73,10 @@ def facts_of(der: bytes, fingerprint: str) -> CertificateFacts:
         for source, kind in _ALTERNATIVE.items():
             values[source] = tuple(str(v) for v in names.get_values_for_type(kind)) if names else ()
         values[_UPN] = _user_principal_names(names) if names else ()
-    except (ValueError, x509.DuplicateExtension) as error:
-        raise NotIdentified("the certificate cannot be read") from error
+    except Exception as error:
+        # What the parser raises for odd certificates is many things, not all of them documented (an ediPartyName
+        # among the alternative names is one). Whatever it is, such a certificate names nobody.
+        raise NotIdentified(f"the certificate cannot be read: {type(error).__name__}") from error
     values["sha256"] = (fingerprint,)
     return CertificateFacts(fingerprint=fingerprint, serial_number=f"{certificate.serial_number:x}", values=values)
 

@@ -12,6 +12,7 @@ import hmac
 import os
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Collection
 
 from argon2 import PasswordHasher
@@ -27,6 +28,16 @@ _REMEMBERED = 1024
 hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 
 
+def _hash_of_nothing() -> str:
+    """A record that takes as long to check as any, and that no password fits."""
+
+    def encoded(length: int) -> str:
+        return b64encode(os.urandom(length)).decode().rstrip("=")
+
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${encoded(hasher.salt_len)}${encoded(hasher.hash_len)}"
+
+
 class PasswordCheck:
     """Thread safe."""
 
@@ -34,7 +45,7 @@ class PasswordCheck:
         self._key = os.urandom(32)
         self._right: dict[bytes, tuple[int, float]] = {}
         self._lock = threading.Lock()
-        self._nobody = hasher.hash(os.urandom(16))
+        self._nobody = _hash_of_nothing()
 
     def principal_of(
         self, username: str, password: str, identities: Identities, speaks_for: Collection[str]

@@ -8,6 +8,7 @@ ignored. All of it is looked at again for every message, against the identities 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from kmip_server.authz.records import Identities, PrincipalRecord
 from kmip_server.identity.certificate import CertificateFacts, IdentityRule, NotIdentified, facts_of, principal_name
@@ -20,6 +21,15 @@ from kmip_server.protocol.versions import Version
 _CACHED = 8192
 
 
+@dataclass(slots=True)
+class _Known:
+    """Principals by fingerprint, worked out from these identities and from no others: a thread that still has older
+    ones keeps what it finds with them."""
+
+    identities: Identities
+    principals: dict[str, Principal] = field(default_factory=dict)
+
+
 class Identifier:
     """Callable from any thread."""
 
@@ -28,8 +38,7 @@ class Identifier:
         self._rules = tuple(rules)
         self._passwords = PasswordCheck()
         self._facts: dict[str, CertificateFacts] = {}
-        self._known: dict[str, Principal] = {}
-        self._known_revision = -1
+        self._known = _Known(identities())
 
     def identify(self, peer: Peer, authentication: Authentication | None, version: Version) -> Principal:
         """The principal of one message. Raises NotIdentified, which says nothing to the client, and
@@ -48,12 +57,21 @@ class Identifier:
         named = self._passwords.principal_of(given.username, given.password or "", identities, own)
         return _principal(identities.principals.get(named), "certificate+password", named)
 
+    def is_over(self, peer: Peer) -> bool:
+        """Whether a connection's certificate names nobody who is welcome, by the table or by a rule."""
+        try:
+            self._of_certificate(peer, self._identities())
+        except NotIdentified:
+            return True
+        return False
+
     def _of_certificate(self, peer: Peer, identities: Identities) -> Principal:
-        if self._known_revision != identities.policy_revision:
-            self._known, self._known_revision = {}, identities.policy_revision
-        known = self._known.get(peer.fingerprint)
-        if known is not None:
-            return known
+        known = self._known
+        if known.identities is not identities:
+            known = self._known = _Known(identities)
+        found = known.principals.get(peer.fingerprint)
+        if found is not None:
+            return found
         facts = self._facts.get(peer.fingerprint)
         if facts is None:
             facts = facts_of(peer.certificate, peer.fingerprint)
@@ -62,9 +80,9 @@ class Identifier:
             self._facts[peer.fingerprint] = facts
         name = principal_name(facts, self._rules, identities)
         principal = _principal(identities.principals.get(name), "certificate", name)
-        if len(self._known) >= _CACHED:
-            self._known.clear()
-        self._known[peer.fingerprint] = principal
+        if len(known.principals) >= _CACHED:
+            known.principals.clear()
+        known.principals[peer.fingerprint] = principal
         return principal
 
 

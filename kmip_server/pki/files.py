@@ -6,6 +6,10 @@ import os
 import stat
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
 from kmip_server.errors import SettingsError
 
 
@@ -41,3 +45,18 @@ def require_private_authority(folder: Path) -> None:
     key = folder / "certs" / "ca.key"
     if key.exists():
         require_private(key)
+
+
+def read_private_key(path: Path) -> PrivateKeyTypes:
+    """A private key in PEM form. Raises SettingsError; nobody is ever asked for a pass phrase."""
+    require_private(path)
+    try:
+        return serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except TypeError as error:
+        raise SettingsError(f"the private key {path} is encrypted; store it unencrypted, mode 0600") from error
+    except OSError as error:
+        raise SettingsError(f"the private key {path} cannot be read: {error.strerror}") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SettingsError(
+            f"the private key {path} cannot be read: it is not a private key in PEM form"
+        ) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from kmip_server.errors import TooManyInstances
 from kmip_server.protocol.tags import Tag
 
 
@@ -47,7 +48,7 @@ class AttributeSet:
     __slots__ = ("_instances",)
 
     def __init__(self, attributes: Iterable[Attribute] = ()) -> None:
-        """Attributes without an index get the next free one of their key."""
+        """Attributes without an index get the next free one of their key. Raises TooManyInstances."""
         instances: dict[AttributeKey, tuple[Attribute, ...]] = {}
         for attribute in attributes:
             present = instances.get(attribute.key, ())
@@ -118,7 +119,7 @@ class AttributeSet:
         return self._of({**self._instances, **other._instances, **self._instances})
 
     def adding(self, key: AttributeKey, value: Any) -> AttributeSet:
-        """This set with one more instance of `key`."""
+        """This set with one more instance of `key`. Raises TooManyInstances."""
         present = self._instances.get(key, ())
         added = Attribute(key, _next_index(present), value)
         return self._of({**self._instances, key: (*present, added)})
@@ -137,5 +138,12 @@ class AttributeSet:
         return self._of(instances)
 
 
+MAX_INDEX = 0x7FFFFFFF
+"""Attribute Index is an Integer."""
+
+
 def _next_index(present: tuple[Attribute, ...]) -> int:
-    return max((a.index for a in present if a.index is not None), default=-1) + 1
+    following = max((a.index for a in present if a.index is not None), default=-1) + 1
+    if following > MAX_INDEX:
+        raise TooManyInstances("an instance has the last Attribute Index there is; none follows it")
+    return following

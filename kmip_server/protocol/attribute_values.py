@@ -32,6 +32,9 @@ from kmip_server.protocol.schema import LongInteger, ObjectReference, field, str
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2, V1_4, V2_0, V2_1
 
+LATEST_DATE = (1 << 63) - 1
+"""Seconds since 1970: the last that a Date-Time holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class CustomValue:
@@ -140,6 +143,7 @@ class Digest:
 
     hashing_algorithm: HashingAlgorithm = field(Tag.HASHING_ALGORITHM)
     digest_value: bytes | None = field(Tag.DIGEST_VALUE)
+    # 1.0 has no such field here; PyKMIP cannot read a Digest without it.
     key_format_type: KeyFormatType | None = field(Tag.KEY_FORMAT_TYPE)
 
 

@@ -186,7 +186,8 @@ _ROWS = (
     AttributeRow(Tag.ALWAYS_SENSITIVE, bool, ALL, "server", since=V1_4),
     AttributeRow(Tag.EXTRACTABLE, bool, ALL, "either", modifiable=True, since=V1_4),
     AttributeRow(Tag.NEVER_EXTRACTABLE, bool, ALL, "server", since=V1_4),
-    AttributeRow(Tag.KEY_FORMAT_TYPE, KeyFormatType, ALL, "server", since=V2_0),
+    # The server's; but a client may ask for one where the server makes the key (KMIP 2.1 §4.26).
+    AttributeRow(Tag.KEY_FORMAT_TYPE, KeyFormatType, ALL, "either", since=V2_0),
     AttributeRow(Tag.NIST_KEY_TYPE, NISTKeyType, ALL, "client", multiple=True, since=V2_0),
     AttributeRow(Tag.OPAQUE_DATA_TYPE, ItemType.ENUMERATION, OPAQUE, "server", since=V2_0),
     AttributeRow(Tag.PROTECTION_LEVEL, ProtectionLevel, ALL, "client", **_FREE, since=V2_0),

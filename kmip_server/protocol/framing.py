@@ -47,6 +47,11 @@ class Framer:
         """Whether a message has begun that is not whole."""
         return bool(self._buffer)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of the message that has begun."""
+        return len(self._buffer)
+
     def _length(self) -> int:
         buffer = self._buffer
         if buffer[:4] != _REQUEST:

@@ -148,9 +148,13 @@ class MalformedMessage(Exception):
 
 def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
     """The message that `data` is. Raises MalformedMessage and nothing else."""
-    version = served[0]
     try:
         item = ttlv.decode(data)
+    except CodecError as error:
+        # The first bytes still say in which version to answer.
+        raise MalformedMessage(peek_version(data, served) or served[0], error) from error
+    version = served[0]
+    try:
         if item[0] != Tag.REQUEST_MESSAGE or item[1] != STRUCTURE or not item[2]:
             raise CodecError("a request is a Request Message structure")
         header_item, *item_items = item[2]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
-from kmip_server.errors import CodecError, DuplicateField, MissingData, UnknownTag
+from kmip_server.errors import CodecError, DuplicateField, MissingData, NotInVersion, UnknownTag
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey
 from kmip_server.protocol.attribute_values import CryptographicParameters
-from kmip_server.protocol.codec import decode_fields, decode_structure, encode_structure
+from kmip_server.protocol.codec import decode_structure, encode_structure
 from kmip_server.protocol.enums import (
     CertificateRequestType,
     CertificateType,
@@ -24,16 +24,17 @@ from kmip_server.protocol.enums import (
     KeyCompressionType,
     KeyFormatType,
     ObjectType,
-    RecommendedCurve,
     SecretDataType,
     SplitKeyMethod,
     WrappingMethod,
 )
+from kmip_server.protocol.known import DOUBTFUL, knows, knows_items
 from kmip_server.protocol.schema import BigInteger, ObjectReference, Spelling, field, structure
 from kmip_server.protocol.spellings import ATTRIBUTE_NAMES, ATTRIBUTES, KEY_VALUE_ATTRIBUTES
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import BYTE_STRING, ENCODED, STRUCTURE, Item
-from kmip_server.protocol.versions import V1_1, V1_2, V2_0, Version
+from kmip_server.protocol.ttlv import decode as decode_ttlv
+from kmip_server.protocol.versions import LATEST, V1_1, V1_2, V2_0, Version
 
 OpaqueDataType = Annotated[int, ItemType.ENUMERATION]
 """The standard registers no value: each is an extension of its vendor (0x80000001 and up)."""
@@ -104,6 +105,9 @@ class TransparentMaterial:
 
     items: tuple[Item, ...] = dataclass_field(repr=False)
 
+    def known_in(self, version: Version) -> bool:
+        return knows_items(version, self.items)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyValue:
@@ -111,6 +115,9 @@ class KeyValue:
 
     key_material: bytes | TransparentMaterial = dataclass_field(repr=False)
     attributes: tuple[Attribute, ...] = ()
+
+    def known_in(self, version: Version) -> bool:
+        return isinstance(self.key_material, bytes) or self.key_material.known_in(version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,8 +311,18 @@ class _ManagedObjectSpelling:
 
     def encode(self, value: ManagedObject | EncodedObject, version: Version) -> list[Item]:
         if isinstance(value, EncodedObject):
+            if DOUBTFUL[version].search(value.encoded):
+                _require_known(decode_object(decode_ttlv(value.encoded), LATEST), version)
             return [(0, ENCODED, value.encoded)]
+        _require_known(value, version)
         return [encode_structure(value, version)]
+
+
+def _require_known(managed_object: ManagedObject, version: Version) -> None:
+    """Raise NotInVersion for an object of a type, an algorithm, a format or a curve that the version lacks."""
+    object_type = OBJECT_TYPES[type(managed_object)]
+    if not (object_type.known_in(version) and knows(version, managed_object)):
+        raise NotInVersion(f"KMIP {version} cannot express this {object_type.title}; ask in a later version")
 
 
 MANAGED_OBJECT: dict[int, Spelling] = {1: _ManagedObjectSpelling(), 2: _ManagedObjectSpelling()}
@@ -315,90 +332,3 @@ def decode_object(item: Item, version: Version) -> ManagedObject:
     """The Managed Object that an item is."""
     made: ManagedObject = decode_structure(_BY_TAG[item[0]], item, version)
     return made
-
-
-# --- Transparent keys ---------------------------------------------------------------------------
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentSymmetricKey:
-    key: bytes = field(Tag.KEY, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentDSAPrivateKey:
-    p: BigInteger = field(Tag.P)
-    q: BigInteger = field(Tag.Q)
-    g: BigInteger = field(Tag.G)
-    x: BigInteger = field(Tag.X, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentDSAPublicKey:
-    p: BigInteger = field(Tag.P)
-    q: BigInteger = field(Tag.Q)
-    g: BigInteger = field(Tag.G)
-    y: BigInteger = field(Tag.Y)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentRSAPrivateKey:
-    modulus: BigInteger = field(Tag.MODULUS)
-    private_exponent: BigInteger | None = field(Tag.PRIVATE_EXPONENT, secret=True)
-    public_exponent: BigInteger | None = field(Tag.PUBLIC_EXPONENT)
-    p: BigInteger | None = field(Tag.P, secret=True)
-    q: BigInteger | None = field(Tag.Q, secret=True)
-    prime_exponent_p: BigInteger | None = field(Tag.PRIME_EXPONENT_P, secret=True)
-    prime_exponent_q: BigInteger | None = field(Tag.PRIME_EXPONENT_Q, secret=True)
-    crt_coefficient: BigInteger | None = field(Tag.CRT_COEFFICIENT, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentRSAPublicKey:
-    modulus: BigInteger = field(Tag.MODULUS)
-    public_exponent: BigInteger = field(Tag.PUBLIC_EXPONENT)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentECPrivateKey:
-    """One structure for Transparent EC (1.3) and the ECDSA, ECDH and ECMQV forms before it."""
-
-    recommended_curve: RecommendedCurve = field(Tag.RECOMMENDED_CURVE)
-    d: BigInteger = field(Tag.D, secret=True)
-
-
-@structure(Tag.KEY_MATERIAL)
-class TransparentECPublicKey:
-    recommended_curve: RecommendedCurve = field(Tag.RECOMMENDED_CURVE)
-    q_string: bytes = field(Tag.Q_STRING)
-
-
-_F = KeyFormatType
-TRANSPARENT: dict[KeyFormatType, type[Any]] = {
-    _F.TRANSPARENT_SYMMETRIC_KEY: TransparentSymmetricKey,
-    _F.TRANSPARENT_DSA_PRIVATE_KEY: TransparentDSAPrivateKey,
-    _F.TRANSPARENT_DSA_PUBLIC_KEY: TransparentDSAPublicKey,
-    _F.TRANSPARENT_RSA_PRIVATE_KEY: TransparentRSAPrivateKey,
-    _F.TRANSPARENT_RSA_PUBLIC_KEY: TransparentRSAPublicKey,
-    _F.TRANSPARENT_ECDSA_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECDSA_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_ECDH_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECDH_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_ECMQV_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_ECMQV_PUBLIC_KEY: TransparentECPublicKey,
-    _F.TRANSPARENT_EC_PRIVATE_KEY: TransparentECPrivateKey,
-    _F.TRANSPARENT_EC_PUBLIC_KEY: TransparentECPublicKey,
-}
-
-
-def transparent_numbers(key_format_type: KeyFormatType, material: TransparentMaterial, version: Version) -> Any:
-    """The typed structure of a Transparent Key Material. Raises CodecError where it is not that structure."""
-    expected = TRANSPARENT.get(key_format_type)
-    if expected is None:
-        raise CodecError(f"Key Material of {key_format_type.title} is a Byte String")
-    return decode_fields(expected, material.items, version)
-
-
-def transparent_material(numbers: Any, version: Version) -> TransparentMaterial:
-    """The Key Material that holds a Transparent structure."""
-    return TransparentMaterial(tuple(encode_structure(numbers, version)[2]))

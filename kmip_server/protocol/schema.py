@@ -110,6 +110,8 @@ def structure(tag: int) -> Callable[[type[T]], type[T]]:
         rows = tuple(_row(name, hints[name], options[name]) for name in cls.__annotations__)
         for row in rows:
             setattr(cls, row.name, _dataclass_field(row, options[row.name]["secret"]))
+        # Without one, dataclass writes the signature there, which costs more than the class does.
+        cls.__doc__ = cls.__doc__ or tag_title(int(tag))
         made = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
         _STRUCTURES[made] = (int(tag), rows)
         return made

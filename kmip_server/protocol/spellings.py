@@ -14,12 +14,12 @@ from typing import Any
 
 from kmip_server.errors import DuplicateField, InvalidAttributeValue, KmipError, MissingData, UnknownTag
 from kmip_server.protocol.attribute_set import Attribute, AttributeKey, AttributeSet, VendorAttribute
-from kmip_server.protocol.attribute_values import CustomValue, Link, Name
+from kmip_server.protocol.attribute_values import CustomValue, Name
 from kmip_server.protocol.attributes import ATTRIBUTES as ROWS
 from kmip_server.protocol.attributes import BY_NAME, AttributeRow
 from kmip_server.protocol.codec import Decoder, Encoder, decode_fields, decoder, encode_structure, encoder
 from kmip_server.protocol.enums import ItemType
-from kmip_server.protocol.registered import Registered
+from kmip_server.protocol.known import knows
 from kmip_server.protocol.schema import AnyItem, Spelling, field, item_type, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import ENUMERATION, INTEGER, STRUCTURE, TEXT_STRING, Item
@@ -75,13 +75,7 @@ def _frozen(content: Any) -> Any:
 
 def writable(attribute: Attribute, version: Version) -> bool:
     """Whether a client that speaks `version` knows this attribute and its value."""
-    key, _, value = attribute
-    if isinstance(key, VendorAttribute):
-        return version.major > 1 or key.vendor_identification in _CUSTOM_PREFIXES
-    if not ROWS[key].known_in(version):
-        return False
-    kind = value.link_type if isinstance(value, Link) else value
-    return kind.known_in(version) if isinstance(kind, Registered) else True
+    return known_key(attribute.key, version) and knows(version, attribute.value)
 
 
 def known_key(key: AttributeKey, version: Version) -> bool:
@@ -305,6 +299,9 @@ class _Single:
         return decode_tagged(inner[0], version)
 
     def encode(self, value: Attribute, version: Version) -> list[Item]:
+        if not knows(version, value.value):
+            # The client named the instance, but did not send this value.
+            value = value._replace(value=None)
         if version.major == 1:
             return [encode_named(value, version)]
         return [(self.tag, STRUCTURE, [encode_tagged(value, version)])]

@@ -1,13 +1,16 @@
 """Writing: units of work made durable together.
 
-Strategy: BEGIN IMMEDIATE, then for each unit its rows under a savepoint, each with the revision that was
-read; a unit that finds another revision, or a Name taken, is rolled back alone and evaluated again. Records
-of what was applied are appended, and COMMIT makes all of it durable at once. If anything else goes wrong,
-nothing of the group happened.
+Strategy: BEGIN IMMEDIATE; from then on nobody else changes anything. A unit says what it was evaluated on: where
+the epoch is still that one, all of it holds; where it has risen, the policy and every object that was opened must
+have the revision that was read, also for a unit that only read. Then its rows, under a savepoint. A unit that finds
+another revision, or a Name taken, is rolled back alone and evaluated again; one that cannot be written through a
+fault of ours is rolled back alone and goes on record as failed. Records are appended, and COMMIT makes all of it
+durable at once. If the database fails, nothing of the group happened.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +18,17 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from kmip_server.clock import Clock
-from kmip_server.engine.ports import AuditEntry, StoredObject, UnitOfWork, Write
+from kmip_server.engine.ports import AuditEntry, Basis, Outcome, StoredObject, UnitOfWork, Write
 from kmip_server.errors import StoreUnavailable
+from kmip_server.protocol.enums import ResultReason
 from kmip_server.protocol.spellings import to_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import tables
 from kmip_server.store.audit import Chain
 from kmip_server.store.database import Statement
 from kmip_server.store.terms import terms
+
+log = logging.getLogger(__name__)
 
 _o = tables.objects.c
 _COLUMNS = {
@@ -60,13 +66,35 @@ _DELETE_TERMS = Statement(
 )
 _INSERT_NAME = Statement(insert(tables.names))
 _DELETE_NAMES = Statement(delete(tables.names).where(tables.names.c.object_id == bindparam("object_id")))
+_REVISION = Statement(select(_o.revision).where(_o.unique_identifier == bindparam("identifier")))
+# Two rows: epoch stands before policy_revision.
+_MOMENT = Statement(
+    select(tables.meta.c.value)
+    .where(tables.meta.c.name.in_(["epoch", "policy_revision"]))
+    .order_by(tables.meta.c.name)
+)
 _RAISE_EPOCH = Statement(
     update(tables.meta).where(tables.meta.c.name == "epoch").values(value=tables.meta.c.value + 1)
 )
 
 
+_FAULTS = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What the driver raises for a value that it cannot take: the unit's fault, not the database's."""
+
+
 class _Overtaken(Exception):
     """Somebody else changed what this unit read."""
+
+
+class _Moment:
+    """Within one transaction: where the database stood at its beginning, and what the group has changed since."""
+
+    __slots__ = ("changed", "epoch", "policy_revision")
+
+    def __init__(self, epoch: int, policy_revision: int) -> None:
+        self.epoch = epoch
+        self.policy_revision = policy_revision
+        self.changed: set[str] = set()
 
 
 class Writer:
@@ -78,24 +106,30 @@ class Writer:
         self._node = node
         self._connection = open_connection()
         self._chain = Chain(self._connection, clock, node)
+        self._is_broken = False
 
     def close(self) -> None:
         self._connection.close()
 
-    def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
-        """Make the units durable. False for one that was overtaken: nothing of it was written.
+    def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
+        """Make the units durable, and say what became of each.
 
         Raises StoreUnavailable where nothing of the whole group is durable.
         """
         if not units:
             return []
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            applied = [not unit.writes or self._write(unit) for unit in units]
-            if any(done and unit.writes for unit, done in zip(units, applied, strict=True)):
+            self._begin()
+            rows = self._connection.execute(_MOMENT.text, _MOMENT.bind({})).fetchall()
+            moment = _Moment(rows[0][0], rows[1][0])
+            outcomes = [self._apply(unit, moment) for unit in units]
+            if moment.changed:
                 _RAISE_EPOCH.run(self._connection)
             self._chain.append(
-                entry for unit, done in zip(units, applied, strict=True) if done for entry in unit.audit
+                entry
+                for unit, outcome in zip(units, outcomes, strict=True)
+                if outcome is not Outcome.OVERTAKEN
+                for entry in (unit.audit if outcome is Outcome.APPLIED else _failed(unit))
             )
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -105,12 +139,12 @@ class Writer:
             self._recover()
             raise
         self._chain.keep()
-        return applied
+        return outcomes
 
     def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:
         """A change that is no object's, with its record, in one transaction. What `change` raises undoes it."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             change(self._connection)
             self._chain.append([entry])
             self._connection.execute("COMMIT")
@@ -122,18 +156,48 @@ class Writer:
             raise
         self._chain.keep()
 
+    def _begin(self) -> None:
+        if self._is_broken:
+            self._connection.close()
+            self._connection = self._open_connection()
+            self._chain = Chain(self._connection, self._clock, self._node)
+            self._is_broken = False
+        self._connection.execute("BEGIN IMMEDIATE")
+
     def _recover(self) -> None:
-        """Back to the last durable state, on a new connection where the old one is of no use."""
+        """Back to the last durable state; the next transaction has a new connection where this one is of no use."""
         self._chain.forget()
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error:
-            self._connection.close()
-            self._connection = self._open_connection()
-            self._chain = Chain(self._connection, self._clock, self._node)
+            self._is_broken = True
 
-    def _write(self, unit: UnitOfWork) -> bool:
+    def _apply(self, unit: UnitOfWork, moment: _Moment) -> Outcome:
+        if unit.basis is not None and self._is_overtaken(unit.basis, moment):
+            return Outcome.OVERTAKEN
+        if not unit.writes:
+            return Outcome.APPLIED
+        outcome = self._write(unit)
+        if outcome is Outcome.APPLIED:
+            moment.changed.update(write.stored.unique_identifier for write in unit.writes)
+        return outcome
+
+    def _is_overtaken(self, basis: Basis, moment: _Moment) -> bool:
+        """Whether something has changed that the unit rests on: through others, or earlier in the group."""
+        if moment.changed and not moment.changed.isdisjoint(basis.revisions):
+            return True
+        if basis.epoch == moment.epoch:
+            return False
+        return basis.policy_revision != moment.policy_revision or any(
+            self._revision(identifier) != revision for identifier, revision in basis.revisions.items()
+        )
+
+    def _revision(self, unique_identifier: str) -> int:
+        row = _REVISION.run(self._connection, identifier=unique_identifier).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _write(self, unit: UnitOfWork) -> Outcome:
         self._connection.execute("SAVEPOINT unit")
         try:
             # Names that are given up are free for others of the same unit.
@@ -145,11 +209,20 @@ class Writer:
             for write in unit.writes:
                 self._index(write)
         except (_Overtaken, sqlite3.IntegrityError):
-            self._connection.execute("ROLLBACK TO unit")
-            self._connection.execute("RELEASE unit")
-            return False
+            return self._without(Outcome.OVERTAKEN)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS):
+                raise
+            log.exception("request %s cannot be written", _request_of(unit))
+            return self._without(Outcome.FAILED)
         self._connection.execute("RELEASE unit")
-        return True
+        return Outcome.APPLIED
+
+    def _without(self, outcome: Outcome) -> Outcome:
+        """Roll back the unit, and it alone."""
+        self._connection.execute("ROLLBACK TO unit")
+        self._connection.execute("RELEASE unit")
+        return outcome
 
     def _insert(self, write: Write) -> None:
         stored = write.stored
@@ -193,6 +266,19 @@ class Writer:
     def _object_id(self, write: Write) -> int:
         row = _ID.run(self._connection, identifier=write.stored.unique_identifier).fetchone()
         return int(row[0])
+
+
+def _request_of(unit: UnitOfWork) -> str:
+    return unit.audit[0].request_identifier if unit.audit else ""
+
+
+def _failed(unit: UnitOfWork) -> list[AuditEntry]:
+    """The record of a unit of which nothing was written."""
+    reason = ResultReason.GENERAL_FAILURE.title
+    return [
+        entry._replace(outcome="failed", reason=reason) if entry.outcome == "allowed" else entry
+        for entry in unit.audit
+    ]
 
 
 def _values(stored: StoredObject) -> dict[str, Any]:

@@ -11,21 +11,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from kmip_server.engine.ports import Condition, LocateQuery, SealedMaterial, StoredObject
+from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.spellings import from_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import tables
+from kmip_server.store.cache import Cache
 from kmip_server.store.database import Statement, translated
 from kmip_server.store.terms import has_terms, term
 
 CACHED = 4096
-"""Decoded attribute sets kept in memory, a few KiB each."""
+CACHED_BYTES = 32 << 20
+"""Objects and decoded attribute sets kept in memory, in number and in bytes."""
+SHAPES = 256
+"""Compiled searches kept. A shape is made of what a client asks for, so there is no end to them."""
 
 _o, _m = tables.objects.c, tables.materials.c
 _HEAD = (
@@ -70,6 +76,21 @@ COLUMNS: dict[AttributeKey, Any] = {
 _UNDEFINED_DATE = 0x7FFFFFFFFFFFFFFF
 
 
+class _Row(NamedTuple):
+    """An object as its row was read."""
+
+    mark: tuple[int, int | None, int | None]
+    """Revision, generation and sealing key."""
+    stored: StoredObject
+    size: int
+    """Bytes it takes in memory, roughly."""
+
+
+def _size(blob: bytes) -> int:
+    """The memory that decoded attributes take, roughly: several times their encoding, and something for each."""
+    return 1024 + 8 * len(blob)
+
+
 class Reader:
     """One thread's view. Between `begin_snapshot` and `end_snapshot` every read sees the same state."""
 
@@ -79,32 +100,56 @@ class Reader:
         on_snapshot: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
         """`on_snapshot` is called with the connection at the beginning of each snapshot of a new epoch."""
+        self._open_connection = open_connection
         self._connection = open_connection()
         self._on_snapshot = on_snapshot
         self._epoch = 0
         self._in_snapshot = False
         # Objects as the current epoch has them.
-        self._current: dict[str, StoredObject] = {}
+        self._current: Cache[StoredObject] = Cache(CACHED, CACHED_BYTES)
         # Rows as they were read: good while revision, generation and sealing key of the row are the same.
-        self._found: dict[str, tuple[tuple[int, int | None, int | None], StoredObject]] = {}
-        self._decoded: dict[str, tuple[int, AttributeSet]] = {}
+        self._found: Cache[_Row] = Cache(CACHED, CACHED_BYTES)
+        self._decoded: Cache[tuple[int, AttributeSet]] = Cache(CACHED, CACHED_BYTES)
         self._searches: dict[object, Statement] = {}
 
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
     def begin_snapshot(self) -> None:
-        with translated():
-            self._connection.execute("BEGIN")
-            epoch = self._connection.execute(_EPOCH.text, _EPOCH.bind({})).fetchone()[0]
+        try:
+            with translated():
+                self._connection.execute("BEGIN")
+                epoch = self._connection.execute(_EPOCH.text, _EPOCH.bind({})).fetchone()[0]
+            if epoch != self._epoch:
+                self._current.clear()
+                if self._on_snapshot is not None:
+                    self._on_snapshot(self._connection)
+                self._epoch = epoch
+        except BaseException:
+            self._recover()
+            raise
         self._in_snapshot = True
-        if epoch != self._epoch:
-            self._current.clear()
-            if self._on_snapshot is not None:
-                self._on_snapshot(self._connection)
-            self._epoch = epoch
 
     def end_snapshot(self) -> None:
         self._in_snapshot = False
-        with translated():
-            self._connection.execute("COMMIT")
+        try:
+            with translated():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            self._recover()
+            raise
+
+    def _recover(self) -> None:
+        """Out of a transaction that failed, on a new connection where the old one is of no use: the next snapshot
+        begins as if nothing had been."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._connection.close()
+            with suppress(StoreUnavailable):  # the next snapshot fails, and tries again
+                self._connection = self._open_connection()
 
     def close(self) -> None:
         self._connection.close()
@@ -112,26 +157,25 @@ class Reader:
     # --- one object ---------------------------------------------------------------------------
 
     def find(self, unique_identifier: str) -> StoredObject | None:
-        if not self._in_snapshot:
-            return self._read(unique_identifier)
-        current = self._current.get(unique_identifier)
-        if current is None:
-            current = self._read(unique_identifier)
-            if current is not None:
-                if len(self._current) >= CACHED:
-                    self._current.clear()
-                self._current[unique_identifier] = current
-        return current
+        current = self._current.get(unique_identifier) if self._in_snapshot else None
+        if current is not None:
+            return current
+        found = self._read(unique_identifier)
+        if found is None:
+            return None
+        if self._in_snapshot:
+            self._current.put(unique_identifier, found.stored, found.size)
+        return found.stored
 
-    def _read(self, unique_identifier: str) -> StoredObject | None:
+    def _read(self, unique_identifier: str) -> _Row | None:
         with translated():
             row = self._connection.execute(_FIND.text, (unique_identifier,)).fetchone()
         if row is None:
             return None
         mark = (row[4], row[7], row[8])
         cached = self._found.get(unique_identifier)
-        if cached is not None and cached[0] == mark:
-            return cached[1]
+        if cached is not None and cached.mark == mark:
+            return cached
         sealed = None
         if row[7] is not None:
             sealed = SealedMaterial(
@@ -141,11 +185,10 @@ class Reader:
                 nonce=row[10],
                 ciphertext=row[11],
             )
-        stored = self._stored(row, sealed)
-        if cached is None and len(self._found) >= CACHED:
-            self._found.pop(next(iter(self._found)))
-        self._found[unique_identifier] = (mark, stored)
-        return stored
+        size = _size(row[6]) + (0 if sealed is None else len(sealed.ciphertext))
+        found = _Row(mark, self._stored(row, sealed), size)
+        self._found.put(unique_identifier, found, size)
+        return found
 
     def _stored(self, row: tuple[Any, ...], sealed: SealedMaterial | None) -> StoredObject:
         unique_identifier, domain, owner, object_type, revision, created_order, blob = row[:7]
@@ -165,9 +208,7 @@ class Reader:
         if cached is not None and cached[0] == revision:
             return cached[1]
         decoded = from_storage(blob)
-        if cached is None and len(self._decoded) >= CACHED:
-            self._decoded.pop(next(iter(self._decoded)))
-        self._decoded[unique_identifier] = (revision, decoded)
+        self._decoded.put(unique_identifier, (revision, decoded), _size(blob))
         return decoded
 
     def name_holder(self, scope: str, name: str) -> str | None:
@@ -196,7 +237,12 @@ def search(query: LocateQuery, compiled: dict[object, Statement]) -> tuple[State
     """The statement and the values that find a superset of what matches, newest first."""
     values: dict[str, Any] = {"domain": query.domain}
     by_term = [c for c in query.conditions if has_terms(c.key)]
-    by_column = [c for c in query.conditions if c.key in COLUMNS and c.value != _UNDEFINED_DATE]
+    # The first of each column: there is an end to the columns, and what the others exclude is the engine's to say.
+    first: dict[AttributeKey, Condition] = {}
+    for condition in query.conditions:
+        if condition.key in COLUMNS and condition.value != _UNDEFINED_DATE:
+            first.setdefault(condition.key, condition)
+    by_column = list(first.values())
     for number, condition in enumerate(by_term[:1]):
         values[f"term_{number}"] = term(condition.key, condition.value)
     for number, owner in enumerate(query.owners or ()):
@@ -208,9 +254,12 @@ def search(query: LocateQuery, compiled: dict[object, Statement]) -> tuple[State
         None if query.owners is None else len(query.owners),
         tuple((c.key, c.value_to is None) for c in by_column),
     )
-    statement = compiled.get(shape)
+    statement = compiled.pop(shape, None)
     if statement is None:
-        statement = compiled[shape] = Statement(_select(len(by_term[:1]), query.owners, by_column))
+        while len(compiled) >= SHAPES:
+            compiled.pop(next(iter(compiled)))
+        statement = Statement(_select(len(by_term[:1]), query.owners, by_column))
+    compiled[shape] = statement  # used last, forgotten last
     return statement, values
 
 

@@ -8,13 +8,12 @@ time is up.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer
+from twisted.internet import defer, tcp
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -33,14 +32,19 @@ from kmip_server.errors import KmipError
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.protocol.framing import Framer, FramingError
-from kmip_server.transport.limits import Limits
-from kmip_server.transport.tls import ServerTLS
-
-log = logging.getLogger(__name__)
+from kmip_server.transport import faults
+from kmip_server.transport.faults import Fault, FaultLog
+from kmip_server.transport.limits import BURST, Admission, Limits, Place
+from kmip_server.transport.tls import CertificateRefused, ServerTLS
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
-"""How soon a message is offered again to a queue that was full."""
+MAX_RETRY_SECONDS = 1.0
+"""How soon a message is offered again to a queue that was full: at first, and when it was so again and again."""
+
+
+SMALL_SHARE = 64 << 10
+"""Bytes that any connection may have waiting: ordinary requests come through while large ones are held back."""
 
 
 class Answerer(Protocol):
@@ -59,11 +63,15 @@ class KmipConnection(TwistedProtocol):
 
     transport: Any
 
-    def __init__(self, factory: KmipFactory, address: str) -> None:
+    def __init__(self, factory: KmipFactory, host: str, port: int) -> None:
         self._factory = factory
-        self._address = address
+        self.address = f"{host}:{port}"
+        self.place = Place(host=host, since=factory.reactor.seconds())
         self._framer = Framer(factory.limits.max_message_bytes)
         self._waiting: deque[bytes] = deque()
+        self._under_way = 0
+        self._waiting_bytes = 0
+        self._held = 0
         self._peer: Peer | None = None
         self._in_flight = False
         self._ending = False
@@ -79,30 +87,35 @@ class KmipConnection(TwistedProtocol):
         self._wait_for("handshake")
         if self._factory.admit(self):
             self.transport.registerProducer(self, True)
-        else:
-            self.abort("limit")
 
     def handshakeCompleted(self) -> None:
         """TLS is up: look at the certificate once more, and make the peer."""
-        certificate = self.transport.getPeerCertificate()
-        if certificate is None or not self._factory.tls.verify_again(certificate):
+        try:
+            certificate = self._factory.tls.certificate_of(self.transport.getHandle())
+        except CertificateRefused as refused:
+            self._factory.handshake_failed(self.address, refused.fault)
             self.abort("certificate")
             return
+        self._factory.admission.prove(self.place)
         der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-        self._peer = Peer(address=self._address, certificate=der, fingerprint=fingerprint(der))
+        self._peer = Peer(address=self.address, certificate=der, fingerprint=fingerprint(der))
         self._wait_for("idle")
 
     def dataReceived(self, data: bytes) -> None:
         if self._ending:
             return
         try:
-            self._waiting.extend(self._framer.feed(data))
+            messages = self._framer.feed(data)
         except FramingError as error:
             self._reject(error)
             return
+        self._waiting.extend(messages)
+        self._waiting_bytes += sum(map(len, messages))
         self._next()
-        if len(self._waiting) > self._factory.limits.max_pipelined_messages and not self._paused:
+        self._count()
+        if not self._paused and self._has_more_than(1):
             self._paused = True
+            self._factory.held_back.add(self)
             self.transport.pauseProducing()
         if not self._in_flight and self._framer.is_within_message and self.cause != "message":
             self._wait_for("message")
@@ -122,8 +135,13 @@ class KmipConnection(TwistedProtocol):
         """The connection is going down; `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._factory.forget(self, reason)
+        if self._peer is None and isinstance(reason.value, SSL.Error):
+            connection = self.transport.getHandle()
+            fault = faults.of_error(reason.value, connection.code, connection.subject)
+            self._factory.handshake_failed(self.address, fault)
         self._waiting.clear()
+        self._factory.held -= self._held
+        self._factory.forget(self)
         self._ending = True
 
     # --- one message at a time ----------------------------------------------------------------
@@ -135,18 +153,23 @@ class KmipConnection(TwistedProtocol):
         self.deadline = float("inf")
         self.cause = "answering"
         metrics.messages.inc()
-        self._offer(self._waiting.popleft())
+        message = self._waiting.popleft()
+        self._under_way = len(message)
+        self._offer(message)
 
-    def _offer(self, message: bytes) -> None:
+    def _offer(self, message: bytes, retry_seconds: float = RETRY_SECONDS) -> None:
         if self._ending:
             return
         assert self._peer is not None
         if not self._factory.answerer.submit(message, self._peer, self._answered):
             # No room anywhere: this peer waits, and its further messages with it.
-            self._factory.reactor.callLater(RETRY_SECONDS, self._offer, message)
+            later = min(2 * retry_seconds, MAX_RETRY_SECONDS)
+            self._factory.reactor.callLater(retry_seconds, self._offer, message, later)
 
     def _answered(self, reply: bytes | None) -> None:
         self._in_flight = False
+        self._waiting_bytes -= self._under_way
+        self._under_way = 0
         if self._ending:
             return
         if reply is None:
@@ -161,12 +184,35 @@ class KmipConnection(TwistedProtocol):
 
     def _go_on(self) -> None:
         """Read again where reading was paused, and take the next message, or wait for one."""
-        if self._paused and len(self._waiting) <= self._factory.limits.max_pipelined_messages // 2:
-            self._paused = False
-            self.transport.resumeProducing()
+        self._count()
+        self.read_on()
         self._next()
         if not self._in_flight:
             self._wait_for("message" if self._framer.is_within_message else "idle")
+
+    def _count(self) -> None:
+        """Keep the factory's sum of what has come and is not answered, in bytes."""
+        if not self._ending:
+            held = self._waiting_bytes + self._framer.buffered
+            self._factory.held += held - self._held
+            self._held = held
+
+    def _has_more_than(self, part: float) -> bool:
+        """Whether more waits here than this part of what may; on all connections, than what may at all."""
+        limits = self._factory.limits
+        return (
+            len(self._waiting) > limits.max_pipelined_messages * part
+            # A message that has only begun must be read to its end.
+            or (self._waiting_bytes > 0 and self._held > limits.max_pipelined_bytes * part)
+            or (self._held > SMALL_SHARE and self._factory.held > limits.max_waiting_bytes)
+        )
+
+    def read_on(self) -> None:
+        """Read again where reading was paused and there is room now."""
+        if self._paused and not self._ending and not self._has_more_than(0.5):
+            self._paused = False
+            self._factory.held_back.discard(self)
+            self.transport.resumeProducing()
 
     def _reject(self, error: FramingError) -> None:
         """Say what is wrong where that is possible, then close."""
@@ -221,9 +267,14 @@ class KmipFactory(Factory):
             "idle": limits.idle_timeout_seconds,
         }
         self.stopping = False
-        self._connections: set[KmipConnection] = set()
-        self._by_address: Counter[str] = Counter()
+        self.held = 0
+        """Bytes that have come and are not answered, on all connections."""
+        self.held_back: set[KmipConnection] = set()
+        """Those that are not read from until they, or all of them together, have less waiting."""
+        self.admission = Admission(limits)
+        self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
+        self._faults = FaultLog(reactor.seconds)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -232,39 +283,33 @@ class KmipFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> KmipConnection:
         host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
-        return KmipConnection(self, f"{host}:{port}")
+        return KmipConnection(self, host, port)
 
     def admit(self, connection: KmipConnection) -> bool:
-        """Count a connection in. False where there are too many, in all or from its address."""
-        host = connection._address.rpartition(":")[0]
-        self._connections.add(connection)
-        self._by_address[host] += 1
+        """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
+        self._connections[connection.place] = connection
         metrics.connections.set(len(self._connections))
-        if self.stopping or len(self._connections) > self.limits.max_connections:
-            metrics.connections_refused.labels("total").inc()
-            return False
-        if self._by_address[host] > self.limits.max_connections_per_address:
-            metrics.connections_refused.labels("address").inc()
-            return False
-        return True
+        ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
+        if ended is not None:
+            metrics.connections_refused.labels(bound).inc()
+            self._connections[ended].abort("limit")
+        return ended is not connection.place
 
-    def forget(self, connection: KmipConnection, reason: Failure) -> None:
-        self._connections.discard(connection)
-        host = connection._address.rpartition(":")[0]
-        self._by_address[host] -= 1
-        if self._by_address[host] <= 0:
-            del self._by_address[host]
+    def handshake_failed(self, address: str, fault: Fault) -> None:
+        self._faults.tell(address, fault)
+
+    def forget(self, connection: KmipConnection) -> None:
+        self._connections.pop(connection.place, None)
+        self.held_back.discard(connection)
+        self.admission.leave(connection.place)
         metrics.connections.set(len(self._connections))
-        if connection.peer is None and isinstance(reason.value, SSL.Error):
-            metrics.handshakes_failed.inc()
-            log.info("TLS handshake with %s failed: %s", connection._address, _why(reason))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
     def close_where(self, is_over: Callable[[Peer], bool]) -> int:
         """Close the connections of peers that are no longer welcome; says how many."""
-        over = [c for c in self._connections if c.peer is not None and is_over(c.peer)]
+        over = [c for c in self._connections.values() if c.peer is not None and is_over(c.peer)]
         for connection in over:
             connection.abort("revoked")
         return len(over)
@@ -274,7 +319,7 @@ class KmipFactory(Factory):
         self.stopping = True
         if self._sweeper.running:
             self._sweeper.stop()
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             if not connection.is_busy:
                 connection.close()
         if self._connections:
@@ -286,21 +331,21 @@ class KmipFactory(Factory):
                 late.cancel()
 
     def _abort_all(self) -> None:
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             connection.abort("shutdown")
 
     def _sweep(self) -> None:
         now = self.reactor.seconds()
-        for connection in [c for c in self._connections if c.deadline < now]:
+        for connection in [c for c in self._connections.values() if c.deadline < now]:
+            if connection.cause == "handshake":
+                self.handshake_failed(connection.address, faults.TIMEOUT)
             connection.abort(connection.cause)
-
-
-def _why(reason: Failure) -> str:
-    """A TLS failure in the words OpenSSL has for it."""
-    arguments = getattr(reason.value, "args", ())
-    if arguments and isinstance(arguments[0], (list, tuple)) and arguments[0]:
-        return str(arguments[0][0][-1]) or "the peer ended it"
-    return "the peer ended it"
+        for place in self.admission.surplus(now):
+            metrics.connections_refused.labels("handshakes").inc()
+            self._connections[place].abort("limit")
+        self._faults.catch_up()
+        for connection in list(self.held_back):
+            connection.read_on()
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -312,14 +357,21 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         del protocol
-        return SSL.Connection(self._factory.tls.context, None)
+        return self._factory.tls.connection()
 
 
-def _over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
-    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+class _Port(tcp.Port):
+    """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
+
+    def doRead(self) -> None:
+        self.numberAccepts = min(self.numberAccepts, BURST)
+        super().doRead()
 
 
 def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
     """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
     factory.start()
-    return reactor.listenTCP(port, _over_tls(factory), backlog=1024, interface=host)
+    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+    listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
+    listening.startListening()
+    return listening

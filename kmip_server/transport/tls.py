@@ -1,25 +1,33 @@
 """TLS as a KMIP server needs it.
 
-Strategy: three profiles in one table. A client certificate is always required, and must come from a client CA or be
-pinned in the identity table. Sessions are resumed, also with client certificates, which OpenSSL allows only under a
-session-id context; since nothing is verified on a resumption, the certificate is verified again by `verify_again`.
+Strategy: three profiles in one table. A client certificate is always required, and must come from a client CA or
+be pinned in the identity table. Every certificate of `client_ca` is an anchor, a root or not: who lists an issuing
+CA trusts it. A pin stands for the client's own certificate, whatever else it sends, so faults above that one are
+judged together with it. Sessions are resumed, also with client certificates, which OpenSSL allows only under a
+session-id context; since nothing is verified on a resumption, and the session keeps the certificate but not its
+chain, the certificate is verified again with the intermediates that full handshakes have proven.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from OpenSSL import SSL, crypto
 
-from kmip_server.errors import SettingsError
+from kmip_server.errors import AuthenticationNotSuccessful, SettingsError
 from kmip_server.pki.authority import fingerprint
-from kmip_server.pki.files import require_private
+from kmip_server.pki.files import read_private_key
+from kmip_server.transport import faults
+from kmip_server.transport.faults import Fault
 
 IsPinned = Callable[[str], bool]
 
 _SESSION_ID_CONTEXT = b"kmip-server"
+_INTERMEDIATES = 1024
+"""Proven intermediates that are kept for resumptions; those not seen for longest go first."""
 
 # Forward secret and authenticated (RFC 9325 section 4.2).
 _AEAD = (
@@ -27,9 +35,10 @@ _AEAD = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 )
-# What the KMIP profiles 1.0-1.4 name for clients of their time.
+# What the KMIP profiles name for TLS 1.2. The last lines, RSA key transport, work only with an RSA certificate.
 _CBC = (
     "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
+    "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"
     "AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA"
 )
 
@@ -49,13 +58,33 @@ PROFILES = {
 
 _PINNABLE = frozenset(
     {
+        7,  # X509_V_ERR_CERT_SIGNATURE_FAILURE: by the key of an issuer that the client sent
         18,  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
         19,  # X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
         20,  # X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
         21,  # X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
     }
 )
-"""Nobody vouches for the certificate: the one fault that pinning makes good."""
+"""Nobody vouches for the certificate: the one fault of its own that pinning makes good."""
+
+
+class CertificateRefused(AuthenticationNotSuccessful):
+    """The client's certificate is not, or no longer, good enough."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__("the client certificate is not accepted")
+        self.fault = fault
+        self.detail = str(fault)
+
+
+class VerifiedConnection(SSL.Connection):
+    """A TLS connection that knows what verification has found on it."""
+
+    verified = False
+    """Whether certificates were looked at: not on a resumed session."""
+    code = 0
+    """The first fault, an X509_V_ERR; 0: none."""
+    subject = ""
 
 
 class ServerTLS:
@@ -77,12 +106,12 @@ class ServerTLS:
         self._is_pinned = is_pinned
         self._authorities = [each for path in client_ca for each in _certificates(path)]
         self._trust = crypto.X509Store()
-        for authority in self._authorities:
-            self._trust.add_cert(authority)
+        self._anchor(self._trust)
+        self._intermediates: OrderedDict[str, crypto.X509] = OrderedDict()
         self.context = self._context(PROFILES[profile], certificate, private_key)
 
     def _context(self, profile: TLSProfile, certificate: Path, private_key: Path) -> SSL.Context:
-        require_private(private_key)
+        key = crypto.PKey.from_cryptography_key(read_private_key(private_key))  # type: ignore[arg-type]
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(profile.minimum)
         context.set_cipher_list(profile.ciphers.encode())
@@ -95,35 +124,81 @@ class ServerTLS:
         except SSL.Error as error:
             raise SettingsError(f"the certificate {certificate} cannot be read") from error
         try:
-            context.use_privatekey_file(str(private_key))
+            context.use_privatekey(key)
             context.check_privatekey()
         except SSL.Error as error:
             raise SettingsError(f"the private key {private_key} is not that of {certificate}") from error
         store = context.get_cert_store()
         assert store is not None
-        for authority in self._authorities:
-            store.add_cert(authority)
+        self._anchor(store)
         context.set_client_ca_list([authority.get_subject() for authority in self._authorities])
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._accepts)
         return context
 
+    def _anchor(self, store: crypto.X509Store) -> None:
+        """Make every client CA an anchor; without the flag only self-signed ones would be."""
+        for authority in self._authorities:
+            store.add_cert(authority)
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+
     def _accepts(
         self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
     ) -> bool:
-        """OpenSSL's verdict, but for a certificate of its own that is pinned."""
-        del connection
-        if ok:
-            return True
-        return depth == 0 and error in _PINNABLE and self._is_pinned(_fingerprint(certificate))
+        """OpenSSL's verdict, but for a client's certificate that is pinned.
 
-    def verify_again(self, certificate: crypto.X509) -> bool:
-        """Whether a client certificate would be accepted now: on a resumed session nobody has looked at it."""
-        context = crypto.X509StoreContext(self._trust, certificate)
+        Certificates come from the top of the chain down, and OpenSSL does not show the client's own before its
+        turn. So a fault above it is noted and passed; the client's own is then refused for it, unless it is pinned.
+        """
+        assert isinstance(connection, VerifiedConnection)
+        connection.verified = True
+        if not ok and not connection.code:
+            connection.code = error
+        if depth > 0:
+            return True
+        connection.subject = faults.subject_of(certificate)
+        if not ok and error not in _PINNABLE:
+            connection.code = error
+            return False
+        return not connection.code or self._is_pinned(_fingerprint(certificate))
+
+    def connection(self) -> VerifiedConnection:
+        """A new connection under these settings."""
+        return VerifiedConnection(self.context, None)
+
+    def certificate_of(self, connection: VerifiedConnection) -> crypto.X509:
+        """The client's certificate, once the handshake is done. Raises CertificateRefused.
+
+        On a resumed session nobody has looked at it, and on one made under earlier settings others have: it is
+        verified here.
+        """
+        certificate = connection.get_peer_certificate()
+        if certificate is None:
+            raise CertificateRefused(Fault(cause="no certificate", text="the client sent no certificate"))
+        if not connection.verified or connection.get_context() is not self.context:
+            self._verify(certificate, connection.get_peer_cert_chain() or ())
+        elif not connection.code:
+            self._remember(connection.get_verified_chain() or ())
+        elif not self._is_pinned(_fingerprint(certificate)):
+            raise CertificateRefused(faults.of_verification(connection.code, connection.subject))
+        return certificate
+
+    def _verify(self, certificate: crypto.X509, chain: Sequence[crypto.X509]) -> None:
+        context = crypto.X509StoreContext(self._trust, certificate, [*chain, *self._intermediates.values()])
         try:
             context.verify_certificate()
-        except crypto.X509StoreContextError:
-            return not certificate.has_expired() and self._is_pinned(_fingerprint(certificate))
-        return True
+        except crypto.X509StoreContextError as error:
+            if certificate.has_expired() or not self._is_pinned(_fingerprint(certificate)):
+                subject = faults.subject_of(certificate)
+                raise CertificateRefused(faults.of_verification(error.errors[0], subject)) from error
+
+    def _remember(self, chain: Sequence[crypto.X509]) -> None:
+        """Keep the intermediates of a chain that ends in an anchor: nobody else can put any here."""
+        for intermediate in chain[1:-1]:
+            name = _fingerprint(intermediate)
+            self._intermediates[name] = intermediate
+            self._intermediates.move_to_end(name)
+        while len(self._intermediates) > _INTERMEDIATES:
+            self._intermediates.popitem(last=False)
 
 
 def _fingerprint(certificate: crypto.X509) -> str:

@@ -1,10 +1,12 @@
 """The executor: one thread that evaluates waiting requests and makes them durable together.
 
-Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one
-transaction (group commit), and only then hands every reply back, in one hop to the reactor. What takes long
-is evaluated on a small pool and joins a later group. A request whose objects changed under it is evaluated
-again, under the same request identifier; one that the database refuses is refused to the client. Nothing is
-answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once.
+Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one transaction
+(group commit), and only then hands every reply back, in one hop to the reactor. What takes long waits in a queue of
+its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers take turns in
+both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came later, under
+the same request identifier; one that the database refuses is refused to the client. Nothing is answered that is not
+durable. The fate of each request is told to the answerer before its reply leaves, once. Reader and writer are
+opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kmip_server.answer import Answerer, Evaluation
-from kmip_server.engine.ports import ObjectStore, UnitOfWork
+from kmip_server.engine.ports import ObjectStore, Outcome, UnitOfWork
 from kmip_server.errors import KmipError, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
+from kmip_server.work.fair import FairQueue
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +48,11 @@ class Snapshots(ObjectStore, Protocol):
 
 
 class Applier(Protocol):
-    def apply(self, units: Sequence[UnitOfWork]) -> Sequence[bool]:
-        """Make the units durable. False for one whose objects or names were changed by somebody else
-        meanwhile. Raises StoreUnavailable where nothing of the group is durable."""
+    def apply(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
+        """Make the units durable, and say what became of each.
+
+        Raises StoreUnavailable where nothing of the group is durable.
+        """
 
     def close(self) -> None: ...
 
@@ -59,7 +64,10 @@ class _Job:
     deliver: Deliver
     until: float
     request_identifier: str
+    is_slow: bool
     evaluation: Evaluation | None = None
+    contended: frozenset[str] = frozenset()
+    """The objects it would have changed when it was overtaken."""
 
 
 class Executor:
@@ -78,24 +86,38 @@ class Executor:
         soon: Callable[[Callable[[], None]], object],
         *,
         max_waiting: int = 1000,
+        max_waiting_of_one: int = 1000,
         pool_threads: int = 2,
     ) -> None:
+        """`max_waiting` bounds each of the two queues, `max_waiting_of_one` what one certificate has in it."""
         self._answerer = answerer
         self._open_reader = open_reader
         self._open_writer = open_writer
         self._call_in_reactor = call_in_reactor
         self._soon = soon
         self._waking = False
-        self._max_waiting = max_waiting
-        self._waiting: deque[_Job] = deque()
+        self._quick: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
+        self._slow: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
+        # Evaluated on the pool, or overtaken: these had their turn already.
+        self._ready: deque[_Job] = deque()
         self._wake = threading.Condition()
-        self._slow_count = 0
+        # Whose requests are on the pool.
+        self._on_pool: set[str] = set()
+        self._pool_threads = pool_threads
         self._stopping = False
         self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="evaluate")
         self._local = threading.local()
-        self._thread = threading.Thread(target=self._run, name="executor", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Open reader and writer, and begin. Raises StoreUnavailable where the database refuses either."""
+        reader = self._open_reader()
+        try:
+            writer = self._open_writer()
+        except BaseException:
+            reader.close()
+            raise
+        self._thread = threading.Thread(target=self._run, args=(reader, writer), name="executor", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 30) -> None:
@@ -103,18 +125,19 @@ class Executor:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._pool.shutdown(wait=True)
-        with self._wake:
-            self._wake.notify()
-        self._thread.join(timeout_seconds)
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, message: bytes, peer: Peer, deliver: Deliver) -> bool:
         """Queue a request. False where the queue is full or the executor is stopping: try again later."""
+        is_slow = self._answerer.is_slow(message)
+        identifier = self._answerer.clock.identifier()
+        job = _Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier, is_slow)
         with self._wake:
-            if self._stopping or len(self._waiting) + self._slow_count >= self._max_waiting:
+            queue = self._slow if is_slow else self._quick
+            if self._stopping or not queue.put(peer.fingerprint, job):
                 return False
-            identifier = self._answerer.clock.identifier()
-            self._waiting.append(_Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier))
         if not self._waking:
             self._waking = True
             self._soon(self._wake_up)
@@ -132,29 +155,53 @@ class Executor:
 
     # --- the thread ---------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        reader, writer = self._open_reader(), self._open_writer()
+    def _run(self, reader: Snapshots, writer: Applier) -> None:
         try:
             while jobs := self._next_group():
-                self._perform(jobs, reader, writer)
+                try:
+                    self._perform(jobs, reader, writer)
+                except Exception:
+                    log.exception("a group of requests was lost; their connections are closed")
+                    self._deliver([(job.deliver, None) for job in jobs])
         finally:
             reader.close()
             writer.close()
 
     def _next_group(self) -> list[_Job]:
+        """What is applied next; empty where the executor has stopped and nothing is left."""
         with self._wake:
-            while not self._waiting:
-                if self._stopping and not self._slow_count:
-                    return []
+            while True:
+                self._fill_pool()
+                jobs = self._without_rivals()
+                while len(jobs) < GROUP and (job := self._quick.take()) is not None:
+                    jobs.append(job)
+                if jobs or (self._stopping and not self._on_pool):
+                    return jobs
                 self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(GROUP, len(self._waiting)))]
+
+    def _without_rivals(self) -> list[_Job]:
+        """The jobs that are ready, in their order; of those known to change the same object only the first.
+
+        Otherwise all users of one key with Usage Limits would be evaluated each time for one of them to succeed.
+        """
+        group: list[_Job] = []
+        rivals: list[_Job] = []
+        taken: set[str] = set()
+        while self._ready and len(group) < GROUP:
+            job = self._ready.popleft()
+            if taken.isdisjoint(job.contended):
+                taken |= job.contended
+                group.append(job)
+            else:
+                rivals.append(job)
+        self._ready.extendleft(reversed(rivals))
+        return group
 
     def _perform(self, jobs: list[_Job], reader: Snapshots, writer: Applier) -> None:
         """Evaluate and apply one group, and hand its replies back."""
-        jobs = self._without_slow(jobs)
         try:
             evaluations = self._evaluate(jobs, reader)
-            applied = writer.apply([evaluation.unit for evaluation in evaluations])
+            outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
             log.error("%s", error.message)
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
@@ -164,25 +211,19 @@ class Executor:
             self._deliver([(job.deliver, self._refused(job)) for job in jobs])
             return
         replies: list[tuple[Deliver, bytes | None]] = []
-        for job, evaluation, durable in zip(jobs, evaluations, applied, strict=True):
-            if durable:
+        overtaken: list[_Job] = []
+        for job, evaluation, outcome in zip(jobs, evaluations, outcomes, strict=True):
+            if outcome == Outcome.APPLIED:
                 self._answerer.settle(job.request_identifier, True)
                 replies.append((job.deliver, evaluation.reply))
-            elif time.monotonic() < job.until:
-                self._again(job)
+            elif outcome == Outcome.OVERTAKEN and time.monotonic() < job.until:
+                job.evaluation = None
+                job.contended = frozenset(each.stored.unique_identifier for each in evaluation.unit.writes)
+                overtaken.append(job)
             else:
                 replies.append((job.deliver, self._refused(job)))
+        self._again(overtaken)
         self._deliver(replies)
-
-    def _without_slow(self, jobs: list[_Job]) -> list[_Job]:
-        """The jobs of this group; those that take long go to the pool, and come back evaluated."""
-        quick: list[_Job] = []
-        for job in jobs:
-            if job.evaluation is None and self._answerer.is_slow(job.message):
-                self._to_pool(job)
-            else:
-                quick.append(job)
-        return quick
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
         reader.begin_snapshot()
@@ -194,10 +235,14 @@ class Executor:
     def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
         return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
 
-    def _again(self, job: _Job) -> None:
-        job.evaluation = None
+    def _again(self, overtaken: list[_Job]) -> None:
+        """Put them back before what came later, in their order."""
         with self._wake:
-            self._waiting.appendleft(job)
+            for job in reversed(overtaken):
+                if job.is_slow:
+                    self._slow.put_first(job.peer.fingerprint, job)
+                else:
+                    self._ready.appendleft(job)
 
     def _refused(self, job: _Job) -> bytes | None:
         """The reply to a request of which nothing was or will be done."""
@@ -220,16 +265,17 @@ class Executor:
 
     # --- the pool -----------------------------------------------------------------------------
 
-    def _to_pool(self, job: _Job) -> None:
-        with self._wake:
-            self._slow_count += 1
-        try:
+    def _fill_pool(self) -> None:
+        """Hand over what waits for the pool while it has a thread free. The lock is held.
+
+        One request of a peer at a time: whoever has long ones leaves the other threads to others.
+        """
+        while len(self._on_pool) < self._pool_threads:
+            job = self._slow.take(self._on_pool)
+            if job is None:
+                return
+            self._on_pool.add(job.peer.fingerprint)
             self._pool.submit(self._evaluate_slowly, job)
-        except RuntimeError:
-            with self._wake:
-                self._slow_count -= 1
-            self._answerer.settle(job.request_identifier, False)
-            self._deliver([(job.deliver, None)])
 
     def _evaluate_slowly(self, job: _Job) -> None:
         reply: bytes | None = None
@@ -244,9 +290,10 @@ class Executor:
             log.exception("a request failed on the pool; nothing of it was changed")
             reply = self._refused(job)
         with self._wake:
-            self._slow_count -= 1
+            self._on_pool.discard(job.peer.fingerprint)
             if job.evaluation is not None:
-                self._waiting.append(job)
+                self._ready.append(job)
+            self._fill_pool()
             self._wake.notify()
         if job.evaluation is None:
             self._deliver([(job.deliver, reply)])

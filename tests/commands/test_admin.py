@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +153,19 @@ def test_names_are_one_printable_line(administered: Administered, name: str) -> 
         administered.perform("client.enroll", name=name, role="Appliance")
 
 
-def post(server: RunningServer, body: bytes, *headers: bytes) -> bytes:
-    """What the administration port answers, until it closes or has answered."""
+def secured(
+    server: RunningServer, address: tuple[str, int], source: tuple[str, int] | None = None
+) -> ssl.SSLSocket:
+    """An administrator's connection to the port."""
     context = ssl.create_default_context(cafile=server.ca)
     context.load_cert_chain(*server.certificate("admin"))
-    with (
-        socket.create_connection(("127.0.0.1", server.admin_port), 30) as plain,
-        context.wrap_socket(plain, server_hostname="localhost") as connection,
-    ):
+    plain = socket.create_connection(address, 30, source)
+    return context.wrap_socket(plain, server_hostname="localhost")
+
+
+def post(server: RunningServer, body: bytes, *headers: bytes) -> bytes:
+    """What the administration port answers, until it closes or has answered."""
+    with secured(server, ("127.0.0.1", server.admin_port)) as connection:
         head = [b"POST /v1/client.enroll HTTP/1.1", b"host: x", b"connection: close", *headers, b"", b""]
         connection.sendall(b"\r\n".join(head) + body)
         received = b""
@@ -191,8 +198,11 @@ def test_what_cannot_be_is_refused_with_a_sentence(server: RunningServer, body: 
 
 
 def test_a_large_body_is_refused_before_it_is_read(server: RunningServer) -> None:
+    dropped = json.loads(server.admin("status", "--json").stdout)["connections_dropped"]
     assert post(server, b"", b"content-length: 100000000").startswith(b"HTTP/1.1 413")
     assert post(server, b"", b"transfer-encoding: chunked").startswith(b"HTTP/1.1 413")
+    # Ended by the answer, not by the deadline.
+    assert json.loads(server.admin("status", "--json").stdout)["connections_dropped"] == dropped
 
 
 def is_ended(connection: socket.socket) -> bool:
@@ -208,14 +218,45 @@ def test_the_administration_port_has_the_transports_bounds(new_instance: Path) -
     arguments = [word for each in (*options, "limits.max_connections_per_address=1") for word in ("--set", each)]
     with RunningServer(new_instance, *arguments) as server:
         address = ("127.0.0.1", server.admin_port)
-        with socket.create_connection(address, 30) as silent:
-            with socket.create_connection(address, 30) as second:
-                assert is_ended(second)  # too many from one address
-            assert is_ended(silent)  # no handshake in time
+        with socket.create_connection(address, 30) as silent, socket.create_connection(address, 30) as second:
+            assert is_ended(silent)  # makes room: too many from one address
+            assert is_ended(second)  # no handshake in time
         assert post(server, b"", b"content-length: 5") == b""  # a request that does not end
         status = json.loads(server.admin("status", "--json").stdout)
         assert status["connections_refused"] == 1
         assert status["connections_dropped"] == 3
+        assert status["handshakes_failed"] == 1
+
+
+@pytest.mark.parametrize("silent", [100, 0])
+def test_neither_silence_nor_idleness_at_the_port_locks_administrators_out(
+    server: RunningServer, silent: int
+) -> None:
+    """100 connections that say nothing, or 16 that have a certificate, are more than one address may have."""
+    address = ("127.0.0.1", server.admin_port)
+    with ExitStack() as held:
+        for _ in range(silent):
+            held.enter_context(socket.create_connection(address, 30))
+        for _ in range(0 if silent else 16):
+            held.enter_context(secured(server, address, ("127.0.0.2", 0)))
+        with secured(server, address) as connection:
+            connection.sendall(b"POST /v1/status HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        assert json.loads(server.admin("status", "--json").stdout)["running"] is True
+
+
+def test_a_failed_handshake_at_the_administration_port_is_told(server: RunningServer) -> None:
+    before = json.loads(server.admin("status", "--json").stdout)["handshakes_failed"]
+    context = ssl.create_default_context(cafile=server.ca)
+    with socket.create_connection(("127.0.0.1", server.admin_port), 30) as plain:
+        source = plain.getsockname()[1]
+        with (
+            contextlib.suppress(ssl.SSLError, ConnectionError),
+            context.wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            connection.recv(1)
+    logged(server, f"TLS handshake with 127.0.0.1:{source} failed: the client sent no certificate", 1)
+    assert json.loads(server.admin("status", "--json").stdout)["handshakes_failed"] == before + 1
 
 
 # --- what is shown ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import sqlite3
@@ -216,6 +217,30 @@ def test_what_is_broken_is_one_clear_sentence(tmp_path: Path, break_it: object) 
         assert refused.returncode in (1, 2)
         assert expected in told
         assert "Traceback" not in told
+
+
+def test_a_database_that_another_program_holds_is_one_clear_sentence(new_instance: Path) -> None:
+    other = sqlite3.connect(new_instance / "kmip.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    done = run("kmip-server", "run", "--config", str(new_instance / "kmip-server.toml"), "--port", "0", check=False)
+    other.close()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "locked" in done.stderr
+    assert "then start again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_at_the_start_is_one_clear_sentence(new_instance: Path) -> None:
+    """No file may grow: as where the disk is full."""
+
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    arguments = ("run", "--config", str(new_instance / "kmip-server.toml"), "--port", "0", "--admin-port", "0")
+    done = run("kmip-server", *arguments, check=False, preexec_fn=bounded)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "see that its disk has room" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_is_one_clear_sentence(server: RunningServer, new_instance: Path) -> None:

@@ -8,20 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmip_server.crypto import algorithms, asymmetric, formats, symmetric, wrapping
+from kmip_server.crypto import algorithms, symmetric, wrapping
 from kmip_server.crypto.ciphers import CIPHERS
 from kmip_server.errors import (
     BadCryptographicParameters,
     CryptographicFailure,
     InvalidAttributeValue,
-    InvalidField,
-    KeyFormatTypeNotSupported,
     MissingInitializationVector,
     UnsupportedCryptographicParameters,
 )
 from kmip_server.protocol.enums import BlockCipherMode as Mode
 from kmip_server.protocol.enums import CryptographicAlgorithm as A
-from kmip_server.protocol.enums import KeyFormatType as F
 from kmip_server.protocol.enums import PaddingMethod as P
 
 
@@ -79,27 +76,6 @@ def test_hostile_ciphertexts_raise_typed_errors_only(data: bytes, mode: Mode | N
         return
 
 
-@settings(max_examples=200)
-@given(st.binary(max_size=200), st.sampled_from(list(F)), st.booleans())
-def test_hostile_keys_raise_typed_errors_only(data: bytes, key_format_type: F, private: bool) -> None:
-    with pytest.raises((InvalidField, KeyFormatTypeNotSupported)):
-        formats.describe_key(data, key_format_type, private=private)
-    with pytest.raises(InvalidField):
-        formats.describe_certificate(data)
-
-
-def test_keys_change_their_format_and_nothing_else() -> None:
-    rsa = asymmetric.generate(A.RSA, 2048, None, weak_allowed=False)
-    as_pkcs8 = formats.convert(rsa.private, F.PKCS_1, F.PKCS_8, private=True)
-    assert formats.convert(as_pkcs8, F.PKCS_8, F.PKCS_1, private=True) == rsa.private
-    as_x509 = formats.convert(rsa.public, F.PKCS_1, F.X_509, private=False)
-    assert formats.convert(as_x509, F.X_509, F.PKCS_1, private=False) == rsa.public
-    ec = asymmetric.generate(A.ECDSA, 384, None, weak_allowed=False)
-    assert formats.describe_key(ec.private, F.ECPRIVATEKEY, private=True).length == 384
-    with pytest.raises(KeyFormatTypeNotSupported):
-        formats.convert(ec.private, F.ECPRIVATEKEY, F.PKCS_1, private=True)
-
-
 @pytest.mark.parametrize(
     ("algorithm", "length", "error"),
     [
@@ -117,14 +93,3 @@ def test_keys_change_their_format_and_nothing_else() -> None:
 def test_keys_that_are_not_made(algorithm: A, length: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         algorithms.symmetric_key_length(algorithm, length, weak_allowed=False)
-
-
-def test_key_pairs_that_are_not_made() -> None:
-    for algorithm, length, error in (
-        (A.RSA, 1024, UnsupportedCryptographicParameters),
-        (A.RSA, 1000, InvalidAttributeValue),
-        (A.EC, 333, UnsupportedCryptographicParameters),
-        (A.DSA, 2048, UnsupportedCryptographicParameters),
-    ):
-        with pytest.raises(error):
-            asymmetric.generate(algorithm, length, None, weak_allowed=False)

@@ -29,7 +29,7 @@ from kmip_server.protocol.payloads.discovery import QueryRequest
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequest
 from kmip_server.protocol.payloads.locate import LocateRequest
-from kmip_server.protocol.payloads.rekey import RekeyRequest
+from kmip_server.protocol.payloads.rekey import RekeyKeyPairRequest, RekeyRequest
 from kmip_server.protocol.payloads.transfer import ExportRequest
 from tests.support.engine import Engine, Refused
 from tests.support.requests import create, custom, name, revoke
@@ -51,6 +51,7 @@ SEEING_KEYS = [
     (Operation.GET, GetRequest()),
     (Operation.EXPORT, ExportRequest()),
     (Operation.RE_KEY, RekeyRequest()),
+    (Operation.RE_KEY_KEY_PAIR, RekeyKeyPairRequest()),
     (Operation.ENCRYPT, EncryptRequest(data=b"x")),
     (Operation.DECRYPT, DecryptRequest(data=b"x")),
     (Operation.SIGN, SignRequest(data=b"x")),
@@ -60,6 +61,13 @@ SEEING_KEYS = [
 ]
 EVERY = READING + MANAGING + SEEING_KEYS
 _title = lambda value: getattr(value, "title", "")  # noqa: E731
+
+
+def naming(request: Any, unique_identifier: str) -> Any:
+    """The request for this object."""
+    if isinstance(request, RekeyKeyPairRequest):
+        return replace(request, private_key_unique_identifier=unique_identifier)
+    return replace(request, unique_identifier=unique_identifier)
 
 
 def reason(engine: Engine, operation: Operation, request: Any, principal: str) -> tuple[ResultReason, str]:
@@ -74,8 +82,8 @@ def test_what_is_not_yours_is_as_if_it_were_absent(
     engine: Engine, operation: Operation, request_: Any, principal: str
 ) -> None:
     uid = engine.call(Operation.CREATE, create(name("mine"))).unique_identifier
-    forbidden = reason(engine, operation, replace(request_, unique_identifier=uid), principal)
-    absent = reason(engine, operation, replace(request_, unique_identifier="absent"), principal)
+    forbidden = reason(engine, operation, naming(request_, uid), principal)
+    absent = reason(engine, operation, naming(request_, "absent"), principal)
     assert forbidden == absent
     assert forbidden[0] == ResultReason.ITEM_NOT_FOUND
 
@@ -83,13 +91,13 @@ def test_what_is_not_yours_is_as_if_it_were_absent(
 @pytest.mark.parametrize(("operation", "request_"), READING + MANAGING[:4], ids=_title)
 def test_an_administrator_manages(engine: Engine, operation: Operation, request_: Any) -> None:
     uid = engine.call(Operation.CREATE, create(name("mine"))).unique_identifier
-    engine.call(operation, replace(request_, unique_identifier=uid), principal="admin")
+    engine.call(operation, naming(request_, uid), principal="admin")
 
 
 @pytest.mark.parametrize(("operation", "request_"), SEEING_KEYS, ids=_title)
 def test_an_administrator_does_not_see_keys(engine: Engine, operation: Operation, request_: Any) -> None:
     uid = engine.call(Operation.CREATE, create()).unique_identifier
-    denied = reason(engine, operation, replace(request_, unique_identifier=uid), "admin")
+    denied = reason(engine, operation, naming(request_, uid), "admin")
     assert denied[0] == ResultReason.PERMISSION_DENIED
 
 

@@ -12,6 +12,7 @@ import pytest
 from kmip_server.answer import Evaluation
 from kmip_server.crypto import mac
 from kmip_server.engine.streams import StreamBounds, Streams
+from kmip_server.errors import UsageLimitExceeded
 from kmip_server.principal import Peer
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import UsageLimits
@@ -42,7 +43,7 @@ from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_3, V1_4, V2_1
 from tests.engine.test_use import active, encrypt, refusal
-from tests.support.engine import Engine, Refused, child, children, request_message, result_of
+from tests.support.engine import Engine, Refused, child, children, request_message, result_of, told
 from tests.support.requests import A, attribute, create, create_key_pair, parameters, register_key, revoke
 
 R, B = ResultReason, BlockCipherMode
@@ -446,7 +447,9 @@ def test_bytes_are_debited_as_they_come(engine: Engine) -> None:
     assert left(engine, uid) == 70
     engine.call(Operation.ENCRYPT, later(uid, value, bytes(20), last=False))
     assert left(engine, uid) == 50
-    assert refusal(engine, Operation.ENCRYPT, later(uid, value, bytes(51)), V2_1) == R.USAGE_LIMIT_EXCEEDED
+    assert refusal(engine, Operation.ENCRYPT, later(uid, value, bytes(51)), V2_1) == told(
+        UsageLimitExceeded, Operation.ENCRYPT
+    )
     # The part that failed costs nothing, and ends the operation.
     assert left(engine, uid) == 50
     gone(engine, later(uid, value, bytes(1)))
@@ -459,7 +462,7 @@ def test_an_operation_in_parts_is_one_use(engine: Engine) -> None:
         engine.call(Operation.ENCRYPT, later(uid, value, b"x", last=False))
         engine.call(Operation.ENCRYPT, later(uid, value))
         assert left(engine, uid) == expected
-    assert refusal(engine, Operation.ENCRYPT, first(uid), V2_1) == R.USAGE_LIMIT_EXCEEDED
+    assert refusal(engine, Operation.ENCRYPT, first(uid), V2_1) == told(UsageLimitExceeded, Operation.ENCRYPT)
     assert len(engine.answerer.streams) == 0
 
 

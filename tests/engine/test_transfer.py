@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import keywrap
 
 from kmip_server.engine.context import Policy
+from kmip_server.errors import UnsupportedAttribute
 from kmip_server.protocol.attribute_set import Attribute
 from kmip_server.protocol.attribute_values import Digest, Link, RevocationReason, UsageLimits
 from kmip_server.protocol.enums import (
@@ -44,7 +45,7 @@ from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.payloads.transfer import ExportRequest, ImportRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_0, V1_3, V1_4, V2_0, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused, child, result_of
+from tests.support.engine import SERVED, Engine, Refused, child, result_of, told
 from tests.support.requests import A, M, attribute, create, custom, name, register_key, revoke
 
 R = ResultReason
@@ -378,7 +379,7 @@ SPENT = UsageLimits(usage_limits_total=1, usage_limits_count=2, usage_limits_uni
             R.INVALID_ATTRIBUTE_VALUE,
         ),
         ([attribute(Tag.STATE, State.ACTIVE), attribute(Tag.STATE, State.COMPROMISED)], R.ATTRIBUTE_SINGLE_VALUED),
-        ([attribute(Tag.CERTIFICATE_LENGTH, 10)], R.UNSUPPORTED_ATTRIBUTE),
+        ([attribute(Tag.CERTIFICATE_LENGTH, 10)], told(UnsupportedAttribute, Operation.IMPORT, V2_1)),
         ([custom("y-Server", "says")], R.ATTRIBUTE_READ_ONLY),
     ],
 )
@@ -486,3 +487,21 @@ def test_without_the_wrapping_key_nothing_is_unwrapped(engine: Engine) -> None:
     sent = export(engine, "plain", key_wrapping_specification=specification).managed_object
     request = importing("k1", managed_object=sent, key_wrap_type=KeyWrapType.NOT_WRAPPED)
     assert refusal(engine, Operation.IMPORT, request)[0] == R.PERMISSION_DENIED
+
+
+def test_an_object_that_comes_archived_is_archived(engine: Engine) -> None:
+    active, archived = attribute(Tag.ACTIVATION_DATE, 0), attribute(Tag.ARCHIVE_DATE, 1_000)
+    mask = attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, M.WRAP_KEY)
+    engine.call(Operation.IMPORT, importing("by", active, archived, mask))
+    engine.call(Operation.IMPORT, importing("k1"))
+    assert refusal(engine, Operation.EXPORT, ExportRequest(unique_identifier="by"))[0] == R.OBJECT_ARCHIVED
+    specification = KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=EncryptionKeyInformation(unique_identifier="by"),
+    )
+    request = ExportRequest(unique_identifier="k1", key_wrapping_specification=specification)
+    assert refusal(engine, Operation.EXPORT, request)[0] == R.OBJECT_ARCHIVED
+    assert refusal(engine, Operation.EXPORT, request, V2_1)[0] == R.WRAPPING_OBJECT_ARCHIVED
+    # It is replaced all the same: any existing object is.
+    engine.call(Operation.IMPORT, importing("by", replace_existing=True))
+    export(engine, "by")

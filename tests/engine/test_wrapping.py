@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from kmip_server.engine.context import Policy
+from kmip_server.errors import UnsupportedCryptographicParameters
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import CryptographicParameters, Link, UsageLimits
 from kmip_server.protocol.enums import (
@@ -55,7 +56,7 @@ from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequ
 from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_0, V1_4, V2_1, Version
-from tests.support.engine import SERVED, Engine, Refused
+from tests.support.engine import SERVED, Engine, Refused, told
 from tests.support.requests import A, M, attribute, create, name, parameters, register_key, revoke, template
 
 R, Mode, Method = ResultReason, BlockCipherMode, WrappingMethod
@@ -324,7 +325,7 @@ def test_3des_wraps_where_it_is_allowed(tmp_path: Path) -> None:
         else:
             request = GetRequest(unique_identifier=uid, key_wrapping_specification=wanted)
             assert refusal(engine, request) == R.INVALID_FIELD
-            assert refusal(engine, request, V2_1) == R.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
+            assert refusal(engine, request, V2_1) == told(UnsupportedCryptographicParameters, Operation.GET)
         engine.close()
 
 
@@ -694,7 +695,7 @@ CASES: dict[str, tuple[Callable[[Engine], KeyWrappingSpecification], ResultReaso
     "a mode that does not wrap": (
         lambda e: specification(by=kek(e, KEY), given=parameters(block_cipher_mode=Mode.X9_102_AKW1)),
         R.INVALID_FIELD,
-        R.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
+        told(UnsupportedCryptographicParameters, Operation.GET),
     ),
     "usage limits that are spent": (
         lambda e: specification(by=kek(e, KEY, attribute(Tag.USAGE_LIMITS, limits(0)))),

@@ -9,49 +9,6 @@ import pytest
 from interop.oasis import client
 from interop.oasis.expected import EXPECTED
 
-_CHACHA20 = "ChaCha20 and ChaCha20-Poly1305 are not served yet"
-_PARTS = "operations in several parts are not served yet"
-_REASON = "the reason of this error in 2.1 is not settled yet"
-_SHORT = "Short Unique Identifier is not kept yet"
-_MISSING = "an operation that it uses is not served yet"
-_ATTRIBUTES = "attributes of 2.1 that are not kept or settable yet"
-
-# Vectors whose work is not done. A row goes as soon as its vector passes: the test fails on one that does.
-PENDING: dict[str, str] = {
-    "CS-AC-M-2-14": "the salt length of a PSS signature is not taken from the signature",
-    "CS-AC-M-2-21": "the salt length of a PSS signature is not taken from the signature",
-    "CS-BC-M-GCM-1-14": "a wrong tag is told as Invalid Field",
-    "CS-BC-M-GCM-3-14": _PARTS,
-    "SUITEB_128-M-1-14": _MISSING,
-    "SUITEB_192-M-1-14": _MISSING,
-    "AKLC-M-1-21": _ATTRIBUTES,
-    "AKLC-O-1-21": _SHORT,
-    "BL-M-1-21": _MISSING,
-    "BL-M-2-21": "Undo does not answer with Operation Undone and its payload yet",
-    "BL-M-3-21": _REASON,
-    "BL-M-4-21": _ATTRIBUTES,
-    "BL-M-8-21": _REASON,
-    "BL-M-10-21": _ATTRIBUTES,
-    "CS-BC-M-7-21": _REASON,
-    "CS-BC-M-11-21": _REASON,
-    "CS-BC-M-12-21": _REASON,
-    "CS-BC-M-13-21": _REASON,
-    "CS-BC-M-CHACHA20-1-21": _CHACHA20,
-    "CS-BC-M-CHACHA20-2-21": _CHACHA20,
-    "CS-BC-M-CHACHA20-3-21": _CHACHA20,
-    "CS-BC-M-CHACHA20POLY1305-1-21": _CHACHA20,
-    "CS-BC-M-GCM-1-21": "a wrong tag is told as Bad Cryptographic Parameters",
-    "CS-BC-M-GCM-3-21": _PARTS,
-    "QS-M-1-21": _MISSING,
-    "QS-M-2-21": "parameters that are not safe are not refused yet",
-    "SKFF-M-9-21": _SHORT,
-    "SKFF-M-10-21": _SHORT,
-    "SKFF-M-11-21": _SHORT,
-    "SKFF-M-12-21": _SHORT,
-    "SKLC-O-1-21": _SHORT,
-    "TL-M-3-21": _SHORT,
-}
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", sorted(client.SETS))
@@ -61,9 +18,8 @@ def test_every_vector_passes_that_is_not_excepted(version: str, tmp_path: Path) 
     found = client.play(version, tmp_path)
     files = (client.CONFORMANCE / client.SETS[version]).rglob("*.xml")
     assert sorted(each.name for each in found) == sorted(each.stem for each in files)
-    assert [str(each) for each in found if not each.acceptable and each.name not in PENDING] == []
+    assert [str(each) for each in found if not each.acceptable] == []
     assert [each.name for each in found if each.result == "passed" and each.name in EXPECTED] == []
-    assert [each.name for each in found if each.acceptable and each.name in PENDING] == []
 
 
 def test_an_expectation_covers_the_difference_it_names_and_no_other() -> None:

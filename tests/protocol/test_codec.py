@@ -101,6 +101,7 @@ def spelled(row: FieldRow, version: Version) -> st.SearchStrategy[Any]:
     many = st.lists(attributes(version), min_size=1, max_size=3).map(tuple)
     made: dict[str, st.SearchStrategy[Any]] = {
         "_Template": _template(version),
+        "_AttributesOrTemplate": _template(version),
         "_Repeated": many,
         "_Attributes": many,
         "_Single": attributes(version),

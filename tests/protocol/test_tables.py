@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.enums import Operation, ResultReason
 from kmip_server.protocol.payloads import PAYLOADS
 from kmip_server.protocol.tags import Tag
@@ -27,21 +25,6 @@ def test_the_committed_tables_are_the_generated_ones() -> None:
     tool = [sys.executable, str(ROOT / "tools" / "generate_tables.py"), str(REFERENCE), "--check"]
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     assert subprocess.run(tool, check=False, env={"PATH": path}, timeout=60).returncode == 0
-
-
-@needs_reference
-def test_every_attribute_of_the_standard_has_its_row() -> None:
-    by_name = {row.name: row for row in ATTRIBUTES.values()}
-    with (REFERENCE / "attributes.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row["name"] in ("Custom Attribute", "Vendor Attribute", "Certificate Attributes"):
-                continue
-            known = by_name[row["name"]]
-            assert str(known.since) == row["first_version"], row["name"]
-            if row["multiple_instances"] in ("Yes", "No"):
-                assert known.multiple == (row["multiple_instances"] == "Yes"), row["name"]
-            if row["deletable_by_client"] in ("Yes", "No"):
-                assert known.deletable == (row["deletable_by_client"] == "Yes"), row["name"]
 
 
 def test_versions_know_what_they_should() -> None:

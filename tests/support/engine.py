@@ -12,8 +12,9 @@ from kmip_server.authz.rules import RoleAuthorizer
 from kmip_server.clock import SettableClock
 from kmip_server.engine import operations  # noqa: F401 - registers every operation
 from kmip_server.engine.context import Policy
-from kmip_server.engine.ports import SealedMaterial
+from kmip_server.engine.ports import Outcome, SealedMaterial
 from kmip_server.engine.registry import find
+from kmip_server.errors import KmipError
 from kmip_server.keystore.sealing import Sealer
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
@@ -25,9 +26,10 @@ from kmip_server.protocol.enums import (
     ResultReason,
     ResultStatus,
 )
+from kmip_server.protocol.reasons import reason_of
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
-from kmip_server.protocol.versions import SERVED, V1_4, Version
+from kmip_server.protocol.versions import SERVED, V1_4, V2_1, Version
 from kmip_server.store import database, migrate
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
@@ -67,6 +69,11 @@ class Refused(Exception):
         self.reason = reason
         self.message = message
         self.payload = payload
+
+
+def told(error: type[KmipError], operation: Operation, version: Version = V2_1) -> ResultReason:
+    """How the version tells an error of this kind in an operation: the table of reasons has its own tests."""
+    return reason_of(error.__new__(error), operation, version)
 
 
 def child(item: Item, *tags: Tag) -> Any:
@@ -138,6 +145,7 @@ class Engine:
         database.connect(path, create=True).close()
         migrate.upgrade(path)
         self.path = path
+        self.policy_revision = 1
         self.clock = SettableClock()
         self.keystore = MemoryKeyStore()
         self.reader = Reader(self.connect)
@@ -156,7 +164,7 @@ class Engine:
             identify=lambda peer, authentication, version: self.principals[peer.subject_common_name],
             authorizer=lambda: authorizer,
             policy=policy or Policy(served=SERVED),
-            policy_revision=lambda: 1,
+            policy_revision=lambda: self.policy_revision,
         )
 
     def connect(self) -> Any:
@@ -175,7 +183,7 @@ class Engine:
             evaluation = self.answerer.evaluate(message, peer, self.reader, identifier)
         finally:
             self.reader.end_snapshot()
-        assert self.writer.apply([evaluation.unit]) == [True]
+        assert self.writer.apply([evaluation.unit]) == [Outcome.APPLIED]
         self.answerer.settle(identifier, True)
         return ttlv.decode(evaluation.reply)
 

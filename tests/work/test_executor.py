@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from kmip_server.engine.ports import UnitOfWork
+from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.errors import StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import UsageLimits
 from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import Operation, ResultStatus, UsageLimitsUnit
+from kmip_server.protocol.payloads.attributes import AddAttributeRequest, GetAttributesRequest
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2
@@ -24,7 +25,7 @@ from kmip_server.store.objects import Reader
 from kmip_server.work.executor import Executor
 from tests.engine.test_use import encrypt
 from tests.support.engine import Engine, child, request_message
-from tests.support.requests import A, attribute, create, create_key_pair
+from tests.support.requests import A, attribute, create, create_key_pair, custom
 
 PEER = Peer(address="test:1", certificate=b"", fingerprint="", subject_common_name="one")
 
@@ -36,7 +37,7 @@ def message(operation: Operation, request: Any) -> bytes:
 class Harness:
     """An executor whose reactor is whoever calls."""
 
-    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None) -> None:
+    def __init__(self, engine: Engine, open_writer: Callable[[], Any] | None = None, **options: int) -> None:
         self.engine = engine
         self.groups: list[int] = []
         self.replies: list[bytes | None] = []
@@ -47,6 +48,7 @@ class Harness:
             open_writer or self._writer,
             lambda call: call(),
             lambda call: call(),
+            **options,
         )
         self.executor.start()
 
@@ -54,7 +56,7 @@ class Harness:
         groups = self.groups
 
         class Counting(Writer):
-            def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+            def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
                 groups.append(len(units))
                 return super().apply(units)
 
@@ -118,9 +120,44 @@ def test_usage_limits_are_exact_under_contention(engine: Engine) -> None:
     assert statuses.count(ResultStatus.OPERATION_FAILED) == 20
 
 
+def test_who_is_overtaken_keeps_his_turn(engine: Engine) -> None:
+    """Users of one key are served in the order in which they came, and evaluated twice at most."""
+    uid = engine.call(Operation.CREATE, create()).unique_identifier
+    evaluated: list[bytes] = []
+    answerer = engine.answerer
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(answerer, name)
+
+        def evaluate(self, data: bytes, *more: Any) -> Any:
+            evaluated.append(data)
+            return answerer.evaluate(data, *more)
+
+    engine.answerer = Counting()  # type: ignore[assignment]
+    harness = Harness(engine)
+    count = 40
+    requests = [
+        message(
+            Operation.ADD_ATTRIBUTE,
+            AddAttributeRequest(unique_identifier=uid, attribute=custom("x-N", str(number))),
+        )
+        for number in range(count)
+    ]
+    for each in requests:
+        assert harness.submit(each)
+    assert harness.wait(count) == [ResultStatus.SUCCESS] * count
+    harness.executor.stop()
+    asked = GetAttributesRequest(unique_identifier=uid, attribute_names=(custom("x-N", "").key,))
+    engine.answerer = answerer
+    added = [each.value.value for each in engine.call(Operation.GET_ATTRIBUTES, asked).attributes]
+    assert added == [str(number) for number in range(count)]
+    assert all(evaluated.count(each) <= 2 for each in requests)
+
+
 def test_where_nothing_is_durable_nothing_is_promised(engine: Engine) -> None:
     class Refusing:
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             raise StoreUnavailable("the disk is full")
 
         def close(self) -> None: ...
@@ -136,12 +173,11 @@ def test_a_full_queue_says_so(engine: Engine) -> None:
     held = threading.Event()
 
     class Waiting(Writer):
-        def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
             held.wait(30)
             return super().apply(units)
 
-    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"))
-    harness.executor._max_waiting = 5
+    harness = Harness(engine, lambda: Waiting(engine.connect, engine.clock, "test"), max_waiting=5)
     taken = [harness.submit(message(Operation.CREATE, create())) for _ in range(100)]
     assert not all(taken)
     held.set()

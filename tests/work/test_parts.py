@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kmip_server.engine.ports import UnitOfWork
+from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_values import UsageLimits
@@ -34,10 +34,10 @@ class Troubled(Writer):
 
     plan: Iterator[str] = iter(())
 
-    def apply(self, units: Sequence[UnitOfWork]) -> list[bool]:
+    def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
         match next(self.plan, "applied"):
             case "overtaken":
-                return [False] * len(units)
+                return [Outcome.OVERTAKEN] * len(units)
             case "unavailable":
                 raise StoreUnavailable("the disk is full")
         return super().apply(units)

@@ -31,6 +31,7 @@ PAYLOADS: dict[Operation, PayloadRow] = {
     Operation.CREATE_KEY_PAIR: PayloadRow(create.CreateKeyPairRequest, create.CreateKeyPairResponse),
     Operation.REGISTER: PayloadRow(register.RegisterRequest, register.RegisterResponse),
     Operation.RE_KEY: PayloadRow(rekey.RekeyRequest, rekey.RekeyResponse),
+    Operation.RE_KEY_KEY_PAIR: PayloadRow(rekey.RekeyKeyPairRequest, rekey.RekeyKeyPairResponse),
     Operation.LOCATE: PayloadRow(locate.LocateRequest, locate.LocateResponse),
     Operation.CHECK: PayloadRow(check.CheckRequest, check.CheckResponse),
     Operation.GET: PayloadRow(get.GetRequest, get.GetResponse),
