@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kmip_server import __version__
-from kmip_server.errors import KmipError, SettingsError
+from kmip_server.errors import KmipError, SettingsError, told
 
 SETTINGS_FAULT = 2
 
@@ -24,8 +24,12 @@ class Commands(click.Group):
             _complain(str(error), SETTINGS_FAULT)
         except KmipError as error:
             _complain(error.message, 1)
-        except (OSError, KeyboardInterrupt) as error:
-            _complain(str(error) or "interrupted", 1)
+        except BrokenPipeError:
+            raise  # whoever reads has seen enough: click ends quietly
+        except OSError as error:
+            _complain(told(error), 1)
+        except KeyboardInterrupt:
+            _complain("interrupted", 1)
         return None
 
 

@@ -215,13 +215,15 @@ class Application:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """One line each, to standard error, from our code and from Twisted's."""
+    """One line each, to standard error, from our code, and what goes wrong in Twisted's."""
     logging.basicConfig(
         level=settings.log.level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
         force=True,
     )
+    # Where it listens is in the line that says ready; of the rest only what is wrong matters here.
+    logging.getLogger("twisted").setLevel(logging.WARNING)
 
 
 def run(settings: Settings, reread: Callable[[], Settings]) -> int:

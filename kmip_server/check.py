@@ -104,10 +104,7 @@ def _space(settings: Settings) -> Iterator[Finding]:
 def _certificates(settings: Settings) -> Iterator[Finding]:
     path, key_path = settings.path(settings.tls.certificate), settings.path(settings.tls.private_key)
     key = read_private_key(key_path)
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the certificate {path} cannot be read: {error}") from error
+    certificate = _read("certificate", path)[0]
     if key.public_key() != certificate.public_key():
         yield _error(
             "certificates", f"the private key {key_path} is not that of {path}; put the right pair in place"
@@ -125,12 +122,18 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
             "cannot connect; use an RSA certificate",
         )
     for authority in settings.tls.client_ca:
-        try:
-            loaded = x509.load_pem_x509_certificates(settings.path(authority).read_bytes())
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"the client CA {authority} cannot be read: {error}") from error
-        for each in loaded:
+        for each in _read("client CA", settings.path(authority)):
             yield from _validity("client CA", settings.path(authority), each)
+
+
+def _read(what: str, path: Path) -> list[x509.Certificate]:
+    """Every certificate in a PEM file; at least one. Raises SettingsError."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"the {what} {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"the {what} {path} cannot be read: it is no certificate in PEM form") from error
 
 
 def _validity(subject: str, path: Path, certificate: x509.Certificate) -> Iterator[Finding]:
@@ -172,12 +175,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 def _hsm(settings: Settings) -> Iterator[Finding]:
     from kmip_server.app import holder_of
-    from kmip_server.store import database, principals
+    from kmip_server.store import database, migrate, principals
 
     holder = holder_of(settings)
     holder.open()
     connection = database.connect(database.path_of(settings.store.url, settings.folder))
     try:
+        migrate.require_known(connection)
         records = principals.sealing_keys(connection)
         for record in records:
             holder.decrypt(record.scheme, record.encrypted)

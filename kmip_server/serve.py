@@ -60,7 +60,7 @@ class Serving:
             listening = listen(self._reactor, host, port, self._factory)
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise _not_listening(section, address(host, port), failure) from failure
+            raise _not_listening(section, failure) from failure
         self._ports.append(listening)
         return address(host, listening.getHost().port)
 
@@ -72,7 +72,7 @@ class Serving:
             return str(self._admin.listen())
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise _not_listening("admin", str(failure.interface or "admin.sock"), failure) from failure
+            raise _not_listening("admin", failure) from failure
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
@@ -114,13 +114,17 @@ class Serving:
         self._reactor.callFromThread(self._reactor.stop)
 
 
-def _not_listening(section: str, where: str, failure: error.CannotListenError) -> SettingsError:
-    """What is wrong with an address, at the key that says it."""
+def _not_listening(section: str, failure: error.CannotListenError) -> SettingsError:
+    """What is wrong with an address, at the key that says it. The local socket's follows from the folder."""
     number = getattr(failure.socketError, "errno", None)
     key = "port" if number in (errno.EADDRINUSE, errno.EACCES) else "host"
     reason = getattr(failure.socketError, "strerror", None) or failure.socketError
     hint = "; is a server running?" if number == errno.EADDRINUSE else ""
-    return SettingsError(f"{section}.{key}: {where} cannot be listened on: {reason}{hint}")
+    if isinstance(failure.port, int):
+        where = f"{section}.{key}: {address(failure.interface, failure.port)}"
+    else:
+        where = f"the socket {os.fsdecode(failure.port)}"
+    return SettingsError(f"{where} cannot be listened on: {reason}{hint}")
 
 
 def _spare_the_collector() -> None:

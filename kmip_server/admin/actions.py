@@ -27,6 +27,7 @@ from kmip_server.engine.ports import AuditEntry, LocateQuery, StoredObject, Unit
 from kmip_server.errors import InvalidField, KmipError, ObjectNotFound, PermissionDenied, SettingsError
 from kmip_server.identity.credentials import hasher
 from kmip_server.pki.authority import AUTHORITY_DAYS, CERTIFICATE_DAYS, Issued, issue, read_certificate
+from kmip_server.pki.files import require_private_authority
 from kmip_server.principal import Principal
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import principals
@@ -104,7 +105,7 @@ class Actions:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))[:MAX_NAME]
-            raise InvalidField(f"{self._action}: {where}: {first['msg']}") from None
+            raise InvalidField(f"{self._action}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
     # --- the rooms ----------------------------------------------------------------------------
 
@@ -220,6 +221,8 @@ class Actions:
         taken = self._identities.principals.get(name)
         if taken is not None and taken.domain == self._principal.domain and not taken.enabled:
             raise SettingsError(f"{name!r} is revoked; to undo that: kmip-admin client restore {name}")
+        if taken is not None:
+            raise SettingsError(f"the name {name!r} exists already; give another")
         if role not in self._identities.roles:
             known = ", ".join(sorted(self._identities.roles))
             raise SettingsError(f"there is no role {role!r}; there are {known}")
@@ -265,6 +268,7 @@ class Actions:
 
     def _issued(self, name: str, days: int) -> Issued:
         certs = self._instance.settings.folder / "certs"
+        require_private_authority(self._instance.settings.folder)
         try:
             authority, key = (certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes()
         except OSError as error:

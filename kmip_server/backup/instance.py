@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from kmip_server.backup.contents import contents
 from kmip_server.backup.sealed import SealedReader, SealedWriter
 from kmip_server.config.load import load
-from kmip_server.errors import KmipError, SettingsError
+from kmip_server.errors import KmipError, SettingsError, told
 from kmip_server.store import database, migrate
 
 SETTINGS = "kmip-server.toml"
@@ -32,6 +32,8 @@ def create(config: Path, target: Path, passphrase: str) -> dict[str, Any]:
     """Write the backup, and prove that it can be restored. Raises SettingsError; then `target` is not there."""
     if os.path.lexists(target):
         raise SettingsError(f"{target} exists already; nothing was written")
+    if not target.absolute().parent.is_dir():
+        raise SettingsError(f"the folder {target.absolute().parent} does not exist; nothing was written")
     settings = load(config)
     packed = contents(settings)
     # A name that nobody can have put a link at.
@@ -51,7 +53,7 @@ def create(config: Path, target: Path, passphrase: str) -> dict[str, Any]:
         temporary.replace(target)
         _sync_folder(target.parent)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
-        raise SettingsError(f"the backup could not be written: {_told(error)}") from error
+        raise SettingsError(f"the backup could not be written: {told(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
     size = target.stat().st_size
@@ -99,7 +101,7 @@ def restore(source: Path, folder: Path, passphrase: str) -> dict[str, Any]:
             folder.rmdir()
         building.rename(folder)
     except (OSError, tarfile.TarError, sqlite3.Error) as error:
-        raise SettingsError(f"the backup could not be restored: {_told(error)}") from error
+        raise SettingsError(f"the backup could not be restored: {told(error)}") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return {"settings": str(folder / SETTINGS), "objects": objects}
@@ -142,14 +144,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _told(error: Exception) -> str:
-    """Words for an operator: the file and what is wrong with it, without a number."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return f"{where}{error.strerror}"
-    return str(error)
 
 
 def _proved(folder: Path, called: Path) -> int:
