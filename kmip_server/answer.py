@@ -28,8 +28,7 @@ from kmip_server.errors import (
     ServerLimitExceeded,
 )
 from kmip_server.principal import Peer, Principal
-from kmip_server.protocol import ttlv
-from kmip_server.protocol.enums import AsynchronousIndicator, CredentialType, Operation, ResultStatus
+from kmip_server.protocol.enums import AsynchronousIndicator, Operation, ResultStatus
 from kmip_server.protocol.messages import (
     Authentication,
     MalformedMessage,
@@ -41,18 +40,11 @@ from kmip_server.protocol.messages import (
     peek_version,
 )
 from kmip_server.protocol.reasons import reason_of
-from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
 log = logging.getLogger(__name__)
 
-# Making a key pair can take seconds, and a password is checked by a function made to be slow: such requests are
-# evaluated away from the thread that applies.
 _MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
-_SLOW = (
-    *(ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, each)) for each in _MAKES_A_PAIR),
-    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
-)
 NOBODY = Principal(name="", domain="", authentication="none")
 
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
@@ -80,13 +72,6 @@ class Answerer:
     max_batch_items: int = 1000
     max_key_pairs: int = 8
     """Made in one message."""
-
-    def is_slow(self, message: bytes) -> bool:
-        """Whether the request should be evaluated on the pool.
-
-        Looks for the bytes of these fields only: where they stand for something else, nothing is lost.
-        """
-        return any(each in message for each in _SLOW)
 
     def evaluate(self, message: bytes, peer: Peer, store: ObjectStore, request_identifier: str) -> Evaluation:
         """The reply to one message. Never raises: what nobody thought of fails this request, and no other.

@@ -39,7 +39,7 @@ KEPT_ONLY = {
     **dict.fromkeys((A.GOST_28147_89, A.GOST_R_34_13_2015), _NO_LIBRARY),
 }
 REFUSED_MODES = {
-    M.CMAC: "a MAC: see there",
+    M.CMAC: "a MAC, not a cipher",
     M.CBC_MAC: "it can be forged where messages differ in length",
     **dict.fromkeys((M.PCBC, M.X9_102_AESKW, M.X9_102_TDKW, M.X9_102_AKW1, M.X9_102_AKW2), _NO_LIBRARY),
 }

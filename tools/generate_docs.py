@@ -10,11 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import algorithms_page
+from algorithms_page import table
 
 from kmip_server.config import write
-from kmip_server.crypto.algorithms import SYMMETRIC
-from kmip_server.crypto.formats import CURVES
-from kmip_server.crypto.hashing import HASHES
 from kmip_server.engine import operations as _operations  # noqa: F401 - registers every operation
 from kmip_server.engine.discovery import OBJECT_TYPES
 from kmip_server.engine.registry import registrations
@@ -33,42 +31,52 @@ def sample_settings() -> str:
 
 def kmip_support() -> str:
     """docs/kmip-support.md."""
-    versions = " | ".join(str(version) for version in SERVED)
-    lines = ["# KMIP support", "", "Generated from the registry and the tables by `make docs`.", ""]
-    lines += [
-        "## Operations",
-        "",
-        f"| operation | {versions} | described in |",
-        "|---|" + "---|" * (len(SERVED) + 1),
+    parts = (
+        ["# KMIP support", "", "Generated from the registry and the tables by `make docs`."],
+        ["## Operations", "", *_operation_rows(), "", *_REMARKS],
+        ["## Objects", "", *_object_rows()],
+        ["## Attributes", "", *_attribute_rows()],
+        ["## Algorithms", "", "With their modes, lengths and formats in [algorithms.md](algorithms.md)."],
+    )
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+_REMARKS = (
+    "Interop is served where `protocol.interop` is on. Where an operation departs from the standard is in",
+    "[divergences.md](divergences.md).",
+)
+
+
+def _operation_rows() -> list[str]:
+    rows = [
+        (row.operation.title, *("yes" if row.since <= version else "" for version in SERVED), row.section)
+        for row in registrations()
     ]
-    for row in registrations():
-        cells = " | ".join("yes" if row.since <= version else "" for version in SERVED)
-        lines.append(f"| {row.operation.title} | {cells} | {row.section} |")
-    lines += ["", "## Objects", "", ", ".join(kind.title for kind in OBJECT_TYPES) + "."]
-    lines += [
-        "",
-        "## Attributes",
-        "",
-        "Every one of these, with the rules of its own table; and any `x-` attribute.",
-        "",
+    return table(("operation", *(str(version) for version in SERVED), "described in"), rows)
+
+
+def _object_rows() -> list[str]:
+    rows = [(kind.title, *("yes" if kind.known_in(version) else "" for version in SERVED)) for kind in OBJECT_TYPES]
+    return table(("object", *(str(version) for version in SERVED)), rows)
+
+
+def _attribute_rows() -> list[str]:
+    rows = [
+        (
+            row.name,
+            f"{row.since} to {row.until}" if row.until else f"from {row.since}",
+            row.set_by,
+            "yes" if row.modifiable else "",
+            "yes" if row.deletable else "",
+            "many" if row.multiple else "one",
+        )
+        for row in ATTRIBUTES.values()
     ]
-    lines += [
-        "| attribute | versions | set by | client may modify | delete | instances |",
-        "|---|---|---|---|---|---|",
+    return [
+        "And custom attributes: in 1.x those whose names begin with `x-`, in 2.x those of any vendor but `y`.",
+        "",
+        *table(("attribute", "versions", "set by", "client may modify", "client may delete", "instances"), rows),
     ]
-    for attribute in ATTRIBUTES.values():
-        yes = {True: "yes", False: ""}
-        many = "many" if attribute.multiple else "one"
-        changes = f"{yes[attribute.modifiable]} | {yes[attribute.deletable]}"
-        known = f"{attribute.since} - {attribute.until}" if attribute.until else f"{attribute.since} -"
-        lines.append(f"| {attribute.name} | {known} | {attribute.set_by} | {changes} | {many} |")
-    lines += ["", "## Algorithms", "", "With their modes and lengths in [algorithms.md](algorithms.md).", ""]
-    made = [f"{a.title}{' (weak: off by default)' if row.weak else ''}" for a, row in SYMMETRIC.items()]
-    lines.append(f"Symmetric keys: {', '.join(made)}.")
-    lines.append(f"Key pairs: RSA 2048 to 4096; curves {', '.join(curve.title for curve in CURVES)}.")
-    lines.append("RSA: OAEP and PKCS#1 v1.5 encryption; PSS and PKCS#1 v1.5 signatures. ECDSA.")
-    lines.append(f"Hashes: {', '.join(hash_.title for hash_ in HASHES)}.")
-    return "\n".join(lines) + "\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {

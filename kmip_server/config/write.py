@@ -36,7 +36,7 @@ def _lines(section: str, kind: Any, given: dict[str, Any]) -> Iterator[str]:
         if dataclasses.is_dataclass(inner):
             tables += [_table(name, dataclasses.asdict(row) if inner is type(row) else row) for row in value]
         else:
-            yield f"{key.name} = {toml(value)}  # {key.metadata['text']}\n"
+            yield f"{key.name} = {toml(value)}  # {_meaning(kind, key)}\n"
     yield from tables
 
 
@@ -68,6 +68,15 @@ def _kind(cls: Any, name: str) -> Any:
     return typing.get_args(hint)[0] if typing.get_origin(hint) is list else hint
 
 
+def _meaning(kind: Any, key: dataclasses.Field[Any]) -> str:
+    """What a key is for, and its values where there are only some and the text does not name them."""
+    text = str(key.metadata["text"])
+    hint = typing.get_type_hints(kind)[key.name]
+    values = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    named = not values or any(value in text for value in values)
+    return text if named else f"{text}; one of {', '.join(values)}"
+
+
 def _one_line(kind: Any) -> str:
     return str(kind.__doc__ or "").strip().splitlines()[0]
 
@@ -87,7 +96,7 @@ def document() -> str:
 
 def _section(name: str, kind: Any, *, is_list: bool) -> list[str]:
     title = f"[[{name}]]" if is_list else f"[{name}]"
-    parts = [f"\n## `{title}`\n\n{_one_line(kind)}\n\n| key | default | |\n|---|---|---|\n"]
+    rows: list[str] = []
     below: list[str] = []
     for key in dataclasses.fields(kind):
         inner = _kind(kind, key.name)
@@ -95,6 +104,7 @@ def _section(name: str, kind: Any, *, is_list: bool) -> list[str]:
             below += _section(f"{name}.{key.name}", inner, is_list=True)
             continue
         spelled = _SPELLED.get(key.name, key.name)
-        text = str(key.metadata["text"]).replace("|", "\\|")
-        parts.append(f"| `{spelled}` | `{toml(_default(key))}` | {text} |\n")
-    return parts + below
+        text = _meaning(kind, key).replace("|", "\\|")
+        rows.append(f"| `{spelled}` | `{toml(_default(key))}` | {text} |\n")
+    head = "\n| key | default | |\n|---|---|---|\n" if rows else ""
+    return [f"\n## `{title}`\n\n{_one_line(kind)}\n{head}", *rows, *below]

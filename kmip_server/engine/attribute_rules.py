@@ -40,7 +40,8 @@ from kmip_server.protocol.attribute_values import (
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ItemType, ObjectType, Operation, ProtectionLevel
 from kmip_server.protocol.objects import Template
-from kmip_server.protocol.spellings import TemplateAttribute, to_storage
+from kmip_server.protocol.spellings import TemplateAttribute
+from kmip_server.protocol.storage import to_storage
 from kmip_server.protocol.tags import Tag
 
 MAX_INSTANCES = 1_000
@@ -277,7 +278,7 @@ def check_bounds(context: Context, attributes: AttributeSet) -> None:
 
 def check_count(context: Context, attributes: AttributeSet) -> None:
     """Raise ServerLimitExceeded for more attributes than an object, or a Template for others, may have."""
-    if sum(1 for _ in attributes) > context.policy.max_attributes:
+    if attributes.count() > context.policy.max_attributes:
         raise ServerLimitExceeded(f"an object has at most {context.policy.max_attributes} attributes")
 
 

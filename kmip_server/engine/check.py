@@ -37,7 +37,7 @@ def check(context: Context, request: CheckRequest) -> CheckResponse:
     """The Unique Identifier, if the object may be used as the request says.
 
     Raises CheckFailed, having emptied the ID Placeholder so that what follows in the batch fails;
-    IllegalOperation where the object has no such attribute. KMIP 1.4 §4.10; KMIP 2.1 §6.1.6.
+    IllegalOperation where the object has no such attribute. KMIP 1.4 §4.10; KMIP 2.1 §6.1.7.
     """
     found = context.open(request.unique_identifier, Operation.CHECK)
     mask: CryptographicUsageMask | None = found.attributes.one(Tag.CRYPTOGRAPHIC_USAGE_MASK)

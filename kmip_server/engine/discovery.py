@@ -32,7 +32,6 @@ from kmip_server.protocol.payloads.discovery import (
     QueryResponse,
     ServerInformation,
 )
-from kmip_server.protocol.versions import V1_2
 
 CAPABILITIES = CapabilityInformation(
     streaming_capability=True,
@@ -65,7 +64,7 @@ OBJECT_TYPES = (
 def discover_versions(context: Context, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
     """The versions served, best first: all, or those the client names too.
 
-    KMIP 1.4 §4.26; KMIP 2.1 §6.1.17.
+    KMIP 1.4 §4.26; KMIP 2.1 §6.1.16.
     """
     wanted = request.protocol_versions
     return DiscoverVersionsResponse(
@@ -83,20 +82,22 @@ def discover_versions(context: Context, request: DiscoverVersionsRequest) -> Dis
 def query(context: Context, request: QueryRequest) -> QueryResponse:
     """What the server offers. Functions it does not know, or has nothing to say to, stay unanswered.
 
-    KMIP 1.4 §4.25; KMIP 2.1 §6.1.37.
+    KMIP 1.4 §4.25; KMIP 2.1 §6.1.40.
     """
     asked = frozenset(request.query_functions)
     version = context.version
     information = QueryFunction.QUERY_SERVER_INFORMATION in asked
     return QueryResponse(
         operations=_operations(context) if QueryFunction.QUERY_OPERATIONS in asked else (),
-        object_types=tuple(t for t in OBJECT_TYPES if _offered(t, version))
+        object_types=tuple(t for t in OBJECT_TYPES if t.known_in(version))
         if QueryFunction.QUERY_OBJECTS in asked
         else (),
         vendor_identification=VENDOR_IDENTIFICATION if information else None,
         server_information=ServerInformation() if information else None,
         application_namespaces=namespaces.SUPPORTED if QueryFunction.QUERY_APPLICATION_NAMESPACES in asked else (),
-        rng_parameters=(provenance.GENERATOR,) if QueryFunction.QUERY_RNGS in asked else (),
+        rng_parameters=(provenance.GENERATOR, provenance.PAIR_GENERATOR)
+        if QueryFunction.QUERY_RNGS in asked
+        else (),
         capability_information=(CAPABILITIES,) if QueryFunction.QUERY_CAPABILITIES in asked else (),
         defaults_information=_defaults() if QueryFunction.QUERY_DEFAULTS_INFORMATION in asked else None,
         protection_storage_masks=ProtectionStorageMasks(masks=(making.STORED_IN,))
@@ -121,9 +122,3 @@ def _defaults() -> DefaultsInformation:
 def _operations(context: Context) -> tuple[Operation, ...]:
     served = registry.served(context.version)
     return tuple(each for each in served if each != Operation.INTEROP or context.policy.interop)
-
-
-def _offered(object_type: ObjectType, version: int) -> bool:
-    if object_type == ObjectType.PGP_KEY:
-        return version >= V1_2
-    return object_type.known_in(version)  # type: ignore[arg-type]

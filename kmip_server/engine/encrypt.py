@@ -41,7 +41,7 @@ def encrypt(context: Context, request: EncryptRequest) -> EncryptResponse:
 
     Under Random IV the server makes the IV and the answer holds it. Before 1.4 an authentication tag has no field
     of its own and follows the data. Raises MissingInitializationVector, UsageLimitExceeded, and what `parts` and
-    `crypto` raise. KMIP 1.4 §4.29; KMIP 2.1 §6.1.18.
+    `crypto` raise. KMIP 1.4 §4.29; KMIP 2.1 §6.1.17.
     """
     part, key = opened_part(context, request, Operation.ENCRYPT, _MASK.ENCRYPT, _ENCRYPTING)
     public = key.found.object_type == ObjectType.PUBLIC_KEY
@@ -57,7 +57,7 @@ def decrypt(context: Context, request: DecryptRequest) -> DecryptResponse:
     """Decrypt data with a symmetric or a private RSA key.
 
     Raises CryptographicFailure for a wrong tag, padding or length, in the same words, and what `parts` and `crypto`
-    raise. KMIP 1.4 §4.30; KMIP 2.1 §6.1.12.
+    raise. KMIP 1.4 §4.30; KMIP 2.1 §6.1.11.
     """
     part, key = opened_part(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
     private = key.found.object_type == ObjectType.PRIVATE_KEY

@@ -52,14 +52,15 @@ def import_object(context: Context, request: ImportRequest) -> ImportResponse:
     managed_object, supplied = _with_those_inside(context, managed_object, object_type, supplied)
     supplied = _checked(supplied, unique_identifier, managed_object, object_type)
     managed_object, attributes = described(context, managed_object, object_type, supplied)
-    attribute_rules.check_bounds(context, attributes)
     attribute_rules.check_dates(attributes)
     provenance.check_brought(managed_object, object_type, attributes, context.version)
     implicit = making.implicitly_set(context, managed_object, object_type, attributes, generated=False)
+    attributes = _with_mandatory_digest(attributes.with_all(implicit), managed_object)
+    attribute_rules.check_bounds(context, attributes)
     made = context.make(
         managed_object,
         object_type,
-        _with_mandatory_digest(attributes.with_all(implicit), managed_object),
+        attributes,
         unique_identifier=unique_identifier,
         replaced=replaced,
     )

@@ -23,7 +23,7 @@ MAX_RANDOM_BYTES = 64 * 1024
 
 @operation(Operation.HASH)
 def compute_hash(context: Context, request: HashRequest) -> HashResponse:
-    """The digest of data, whole or in parts. KMIP 1.4 §4.37; KMIP 2.1 §6.1.22."""
+    """The digest of data, whole or in parts. KMIP 1.4 §4.37; KMIP 2.1 §6.1.24."""
     context.permit(Operation.HASH)
     part = part_of(context, request, Operation.HASH, None)
     response: HashResponse = part.advance(lambda: _Hashing(request))
@@ -47,7 +47,7 @@ class _Hashing:
 
 @operation(Operation.RNG_RETRIEVE)
 def rng_retrieve(context: Context, request: RNGRetrieveRequest) -> RNGRetrieveResponse:
-    """Random bytes: the HSM's and the operating system's, mixed. KMIP 1.4 §4.35; KMIP 2.1 §6.1.50."""
+    """Random bytes: the HSM's and the operating system's, mixed. KMIP 1.4 §4.35; KMIP 2.1 §6.1.49."""
     context.permit(Operation.RNG_RETRIEVE)
     if not 0 < request.data_length <= MAX_RANDOM_BYTES:
         raise InvalidField(f"Data Length is from 1 to {MAX_RANDOM_BYTES} bytes")
@@ -56,7 +56,7 @@ def rng_retrieve(context: Context, request: RNGRetrieveRequest) -> RNGRetrieveRe
 
 @operation(Operation.RNG_SEED)
 def rng_seed(context: Context, request: RNGSeedRequest) -> RNGSeedResponse:
-    """Stir the client's bytes into the generator; all of them are used. KMIP 1.4 §4.36; KMIP 2.1 §6.1.51."""
+    """Stir the client's bytes into the generator; all of them are used. KMIP 1.4 §4.36; KMIP 2.1 §6.1.50."""
     context.permit(Operation.RNG_SEED)
     context.keystore.seed(request.data)
     return RNGSeedResponse(data_length=len(request.data))

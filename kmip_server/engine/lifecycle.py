@@ -43,7 +43,7 @@ def revoke(context: Context, request: RevokeRequest) -> RevokeResponse:
 
     Raises IllegalOperation if the object has no State, InvalidField for a Compromise Occurrence Date with
     another reason, WrongKeyLifecycleState where there is no such transition.
-    KMIP 1.4 §4.20; KMIP 2.1 §6.1.45.
+    KMIP 1.4 §4.20; KMIP 2.1 §6.1.44.
     """
     found = context.open(request.unique_identifier, Operation.REVOKE)
     reason = request.revocation_reason
@@ -71,7 +71,7 @@ def destroy(context: Context, request: DestroyRequest) -> DestroyResponse:
     """Erase an object's value for good; its attributes remain, its names are free again.
 
     Raises ObjectDestroyed, and WrongKeyLifecycleState unless it is Pre-Active, Deactivated or Compromised.
-    KMIP 1.4 §4.21; KMIP 2.1 §6.1.16.
+    KMIP 1.4 §4.21; KMIP 2.1 §6.1.15.
     """
     found = context.open(request.unique_identifier, Operation.DESTROY)
     state = found.state

@@ -1,4 +1,4 @@
-"""Locate: which objects match. KMIP 1.4 section 4.9; KMIP 2.1 section 6.1.29.
+"""Locate: which objects match. KMIP 1.4 section 4.9; KMIP 2.1 section 6.1.28.
 
 Strategy: the store narrows down by what it has indexed; whether an object matches is decided here, on what
 Get Attributes would show of it at this moment. An attribute that nobody has matches nothing and is no error,
@@ -56,7 +56,7 @@ def locate(context: Context, request: LocateRequest) -> LocateResponse:
     Exactly one goes into the ID Placeholder; otherwise it is emptied, so that what follows in the batch fails.
     Raises InvalidField for negative counts, ServerLimitExceeded where more match than the server lists, or more
     would have to be looked at than one message may.
-    KMIP 1.4 §4.9; KMIP 2.1 §6.1.29.
+    KMIP 1.4 §4.9; KMIP 2.1 §6.1.28.
     """
     conditions = conditions_of(request.attributes)
     offset, maximum = request.offset_items or 0, request.maximum_items

@@ -56,18 +56,15 @@ def make(
     `generated`: whether the server made the key itself. Raises InvalidAttributeValue for dates out of order, and
     what `attribute_rules.check_bounds`, `provenance.check_generated` or `check_brought` raise.
     """
-    attribute_rules.check_bounds(context, attributes)
     attribute_rules.check_dates(attributes)
     attribute_rules.check_quantum_safe(attributes)
     if generated:
-        provenance.check_generated(attributes)
+        provenance.check_generated(object_type, attributes)
     else:
         provenance.check_brought(managed_object, object_type, attributes, context.version)
-    made = context.make(
-        managed_object,
-        object_type,
-        implicitly_set(context, managed_object, object_type, attributes, generated),
-    )
+    attributes = implicitly_set(context, managed_object, object_type, attributes, generated)
+    attribute_rules.check_bounds(context, attributes)
+    made = context.make(managed_object, object_type, attributes)
     links.follow(context, AttributeSet(), made)
     return made
 
@@ -98,7 +95,10 @@ def implicitly_set(
         Tag.PROTECTION_STORAGE_MASK: STORED_IN,
     }
     if generated:
-        values |= {Tag.ORIGINAL_CREATION_DATE: now, Tag.RANDOM_NUMBER_GENERATOR: provenance.GENERATOR}
+        values |= {
+            Tag.ORIGINAL_CREATION_DATE: now,
+            Tag.RANDOM_NUMBER_GENERATOR: provenance.generator_of(object_type),
+        }
     if isinstance(managed_object, OpaqueObject):
         values[Tag.OPAQUE_DATA_TYPE] = managed_object.opaque_data_type
     values[Tag.KEY_FORMAT_TYPE] = _key_format_type(managed_object, attributes)

@@ -25,7 +25,7 @@ from kmip_server.protocol.objects import (
     TransparentMaterial,
     decode_object,
 )
-from kmip_server.protocol.spellings import from_storage, to_storage
+from kmip_server.protocol.storage import from_storage, to_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import LATEST
 

@@ -19,20 +19,42 @@ from kmip_server.errors import (
 from kmip_server.protocol.attribute_set import AttributeSet
 from kmip_server.protocol.attribute_values import RNGParameters
 from kmip_server.protocol.attributes import ATTRIBUTES
-from kmip_server.protocol.enums import DRBGAlgorithm, HashingAlgorithm, ObjectType, RNGAlgorithm
+from kmip_server.protocol.enums import (
+    CryptographicAlgorithm,
+    DRBGAlgorithm,
+    HashingAlgorithm,
+    ObjectType,
+    RNGAlgorithm,
+)
 from kmip_server.protocol.objects import ManagedObject
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import Version
 
-# How keys made here get their randomness: the keystore mixes the HSM's and the operating system's.
+# How symmetric keys made here get their randomness: the keystore mixes the HSM's and the operating system's.
 GENERATOR = RNGParameters(
     rng_algorithm=RNGAlgorithm.DRBG,
     hashing_algorithm=HashingAlgorithm.SHA_512,
     drbg_algorithm=DRBGAlgorithm.HASH,
 )
 
+# Key pairs are made by OpenSSL, with its own: CTR_DRBG on AES-256.
+PAIR_GENERATOR = RNGParameters(
+    rng_algorithm=RNGAlgorithm.DRBG,
+    cryptographic_algorithm=CryptographicAlgorithm.AES,
+    cryptographic_length=256,
+    drbg_algorithm=DRBGAlgorithm.CTR,
+)
 
-def check_generated(attributes: AttributeSet) -> None:
+
+def generator_of(object_type: ObjectType) -> RNGParameters:
+    """The Random Number Generator of what is made here."""
+    return PAIR_GENERATOR if object_type in _PAIR else GENERATOR
+
+
+_PAIR = (ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY)
+
+
+def check_generated(object_type: ObjectType, attributes: AttributeSet) -> None:
     """What a client may ask of an object that the server makes.
 
     Raises UnsupportedCryptographicParameters unless the Random Number Generator is one of those asked for,
@@ -40,7 +62,7 @@ def check_generated(attributes: AttributeSet) -> None:
     UnsupportedAttribute for a Key Value Location.
     """
     generators: tuple[RNGParameters, ...] = attributes.all(Tag.RANDOM_NUMBER_GENERATOR)
-    if generators and not any(_is_ours(each) for each in generators):
+    if generators and not any(_is(each, generator_of(object_type)) for each in generators):
         raise UnsupportedCryptographicParameters("the server has none of the Random Number Generators asked for")
     if Tag.ORIGINAL_CREATION_DATE in attributes:
         raise AttributeReadOnly("the Original Creation Date of an object made here is set by the server")
@@ -49,12 +71,12 @@ def check_generated(attributes: AttributeSet) -> None:
     _require_elsewhere(attributes, absent=False)
 
 
-def _is_ours(asked: RNGParameters) -> bool:
-    """Whether every field that is given is that of our generator; Unspecified asks for nothing in particular."""
+def _is(asked: RNGParameters, ours: RNGParameters) -> bool:
+    """Whether every field that is given is that of `ours`; Unspecified asks for nothing in particular."""
     if asked.rng_algorithm == RNGAlgorithm.UNSPECIFIED:
         return True
     names = (field.name for field in dataclasses.fields(asked))
-    return all(getattr(asked, name) in (None, getattr(GENERATOR, name)) for name in names)
+    return all(getattr(asked, name) in (None, getattr(ours, name)) for name in names)
 
 
 def check_brought(

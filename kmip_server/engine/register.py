@@ -68,7 +68,7 @@ def register(context: Context, request: RegisterRequest) -> RegisterResponse:
 
     Raises InvalidObjectType where the object is not of the Object Type, InvalidField where it cannot be what it
     says it is, MissingData where there is none, and what `attribute_rules.requested` raises.
-    KMIP 1.4 §4.3; KMIP 2.1 §6.1.39.
+    KMIP 1.4 §4.3; KMIP 2.1 §6.1.43.
     """
     context.permit(Operation.REGISTER)
     managed_object, object_type = request.managed_object, request.object_type

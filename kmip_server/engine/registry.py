@@ -1,7 +1,12 @@
-"""Operation -> function and first version. Query and the documents are answered from here too."""
+"""Operation -> function and first version. Query and the documents are answered from here too.
+
+Strategy: where the standard describes an operation is said once, at the end of the docstring of the function that
+performs it; `section` is read from there.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,10 +30,11 @@ class Registration:
     request: type
     response: type
     section: str
-    """Where the standard describes it."""
+    """Where the standard describes it: "KMIP 1.4 §4.1; KMIP 2.1 §6.1.8"."""
 
 
 _REGISTRY: dict[int, Registration] = {}
+_SECTION = re.compile(r"KMIP \d\.\d §[\d.]*\d(; KMIP \d\.\d §[\d.]*\d)*(?=\.$)")
 
 
 def operation(operation: Operation) -> Callable[[F], F]:
@@ -42,11 +48,16 @@ def operation(operation: Operation) -> Callable[[F], F]:
             since=operation.since,
             request=row.request,
             response=row.response,
-            section=(perform.__doc__ or "").strip().rsplit("\n", 1)[-1].strip(),
+            section=_section(perform.__doc__ or ""),
         )
         return perform
 
     return register
+
+
+def _section(docstring: str) -> str:
+    found = _SECTION.search(" ".join(docstring.split()))
+    return found[0] if found else ""
 
 
 def find(value: int, version: Version) -> Registration | None:

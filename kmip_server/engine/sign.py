@@ -26,7 +26,7 @@ _MASK = CryptographicUsageMask
 
 @operation(Operation.SIGN)
 def sign(context: Context, request: SignRequest) -> SignResponse:
-    """Sign data, or its digest, with a private key. KMIP 1.4 §4.31; KMIP 2.1 §6.1.56."""
+    """Sign data, or its digest, with a private key. KMIP 1.4 §4.31; KMIP 2.1 §6.1.55."""
     key = opened(context, request, Operation.SIGN, _MASK.SIGN, frozenset({ObjectType.PRIVATE_KEY}))
     data, digested = _signed(request.data, request.digested_data)
     # First: what fails later is not paid for, and a signature is too dear to be made and thrown away.
@@ -44,7 +44,7 @@ def sign(context: Context, request: SignRequest) -> SignResponse:
 
 @operation(Operation.SIGNATURE_VERIFY)
 def signature_verify(context: Context, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
-    """Say whether a signature is valid for data, or its digest. KMIP 1.4 §4.32; KMIP 2.1 §6.1.57."""
+    """Say whether a signature is valid for data, or its digest. KMIP 1.4 §4.32; KMIP 2.1 §6.1.56."""
     key = opened(context, request, Operation.SIGNATURE_VERIFY, _MASK.VERIFY, frozenset({ObjectType.PUBLIC_KEY}))
     data, digested = _signed(request.data, request.digested_data)
     valid = signatures.verify(

@@ -45,7 +45,7 @@ class Attribute(NamedTuple):
 class AttributeSet:
     """Instances by key, immutable. Iteration gives `Attribute`s in the order in which keys were first set."""
 
-    __slots__ = ("_instances",)
+    __slots__ = ("_instances", "as_stored")
 
     def __init__(self, attributes: Iterable[Attribute] = ()) -> None:
         """Attributes without an index get the next free one of their key. Raises TooManyInstances."""
@@ -56,16 +56,23 @@ class AttributeSet:
                 attribute = attribute._replace(index=_next_index(present))
             instances[attribute.key] = (*present, attribute)
         self._instances = instances
+        self.as_stored: bytes | None = None
+        """What `storage.to_storage` has made of it."""
 
     @classmethod
     def _of(cls, instances: dict[AttributeKey, tuple[Attribute, ...]]) -> AttributeSet:
         made = cls.__new__(cls)
         made._instances = instances
+        made.as_stored = None
         return made
 
     def __iter__(self) -> Iterator[Attribute]:
         for instances in self._instances.values():
             yield from instances
+
+    def count(self) -> int:
+        """How many instances there are in all."""
+        return sum(map(len, self._instances.values()))
 
     def __contains__(self, key: AttributeKey) -> bool:
         return key in self._instances

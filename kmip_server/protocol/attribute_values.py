@@ -219,7 +219,7 @@ class ProtectionStorageMasks:
 
 @structure(Tag.ROTATE_NAME)
 class RotateName:
-    """KMIP 2.1 §4.54."""
+    """KMIP 2.1 §4.53."""
 
     rotate_name_value: str = field(Tag.ROTATE_NAME_VALUE, since=V2_1)
     rotate_name_type: RotateNameType = field(Tag.ROTATE_NAME_TYPE, since=V2_1)

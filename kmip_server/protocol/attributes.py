@@ -203,7 +203,7 @@ _ROWS = (
     AttributeRow(Tag.ROTATE_NAME, values.RotateName, ALL, "client", **_FREE, since=V2_1),
     AttributeRow(Tag.ROTATE_OFFSET, _SECONDS, ALL, "either", since=V2_1),
     *(
-        # KMIP 2.1 §4.5: 24 attributes of the two names in an X.509 certificate.
+        # KMIP 2.1 §4.6: 24 attributes of the two names in an X.509 certificate.
         AttributeRow(Tag[f"CERTIFICATE_{party}_{part}"], str, CERTIFICATES, "server", multiple=True, since=V2_0)
         for party in ("SUBJECT", "ISSUER")
         for part in (

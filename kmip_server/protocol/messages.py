@@ -180,15 +180,13 @@ def _encoded_version(version: Version) -> bytes:
 _PROTOCOL_VERSIONS: dict[Version, Item] = {
     version: (Tag.PROTOCOL_VERSION, ttlv.ENCODED, _encoded_version(version)) for version in Version
 }
-_KNOWN = {item[2]: version for version, item in _PROTOCOL_VERSIONS.items()}
-"""Versions by their encoded Protocol Version, which clients hardly ever write otherwise."""
 
 
 def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
     found = next((item for item in header if item[0] == Tag.PROTOCOL_VERSION), None)
     if found is None:
         raise MissingData("Request Header must have Protocol Version")
-    known = _KNOWN.get(ttlv.encode(found))
+    known = _plain_version(found)
     if known is not None and known in served:
         return known
     numbers = decode_structure(ProtocolVersion, found, served[0])
@@ -200,6 +198,14 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
         error = UnsupportedProtocolVersion(f"KMIP {pair[0]}.{pair[1]} is not served; ask Discover Versions")
         raise MalformedMessage(max(same_major), error)
     return version
+
+
+def _plain_version(item: Item) -> Version | None:
+    """The version by its two numbers alone, as all but faulty messages have it; anything else is taken apart."""
+    match item[2]:
+        case [(Tag.PROTOCOL_VERSION_MAJOR, 2, major), (Tag.PROTOCOL_VERSION_MINOR, 2, minor)]:
+            return BY_NUMBERS.get((major, minor))
+    return None
 
 
 def _batch_item(item: Item, version: Version) -> RequestBatchItem | RejectedBatchItem:

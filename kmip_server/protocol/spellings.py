@@ -1,7 +1,7 @@
 """The two spellings of attributes and objects on the wire.
 
 Strategy: 1.x writes an attribute as a structure of name, index and value (KMIP 1.4 §2.1.1) inside
-Template-Attributes; 2.x writes its own tag inside Attributes (KMIP 2.1 §3.1). Inside the server there is only
+Template-Attributes; 2.x writes its own tag inside Attributes (KMIP 2.1 §5.1). Inside the server there is only
 `Attribute(key, index, value)`. Nothing outside the protocol room knows that there are two. An attribute
 that the version does not know, or whose value it does not know, is left out of what is written.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmip_server.errors import DuplicateField, InvalidAttributeValue, KmipError, MissingData, UnknownTag
-from kmip_server.protocol.attribute_set import Attribute, AttributeKey, AttributeSet, VendorAttribute
+from kmip_server.protocol.attribute_set import Attribute, AttributeKey, VendorAttribute
 from kmip_server.protocol.attribute_values import CustomValue, Name
 from kmip_server.protocol.attributes import ATTRIBUTES as ROWS
 from kmip_server.protocol.attributes import BY_NAME, AttributeRow
@@ -23,9 +23,7 @@ from kmip_server.protocol.known import knows
 from kmip_server.protocol.schema import AnyItem, Spelling, field, item_type, structure
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import ENUMERATION, INTEGER, STRUCTURE, TEXT_STRING, Item
-from kmip_server.protocol.ttlv import decode as decode_ttlv
-from kmip_server.protocol.ttlv import encode as encode_ttlv
-from kmip_server.protocol.versions import LATEST, Version
+from kmip_server.protocol.versions import Version
 
 _DECODERS: dict[Tag, Decoder] = {row.tag: decoder(row.kind) for row in ROWS.values()}
 _ENCODERS: dict[Tag, tuple[int, Encoder]] = {
@@ -54,7 +52,7 @@ def _decode_value(row: AttributeRow, item: Item, version: Version) -> Any:
         raise InvalidAttributeValue(f"{row.name}: {error.message}") from error
 
 
-def _encode_value(key: AttributeKey, value: Any, version: Version | None, tag: int) -> Item:
+def encode_value(key: AttributeKey, value: Any, version: Version | None, tag: int) -> Item:
     if isinstance(value, CustomValue):
         content = list(value.value) if value.type == STRUCTURE else value.value
         return (tag, int(value.type), content)
@@ -94,7 +92,7 @@ class PartialValue:
 
 def has_parts(key: AttributeKey, value: Any, partial: PartialValue) -> bool:
     """Whether an attribute's value has every field that `partial` gives."""
-    fields = _encode_value(key, value, None, Tag.ATTRIBUTE_VALUE)[2]
+    fields = encode_value(key, value, None, Tag.ATTRIBUTE_VALUE)[2]
     return isinstance(fields, list) and all(item in fields for item in partial.items)
 
 
@@ -153,7 +151,7 @@ def encode_named(attribute: Attribute, version: Version) -> Item:
     if index:
         items.append((Tag.ATTRIBUTE_INDEX, INTEGER, index))
     if value is not None:
-        items.append(_encode_value(key, value, version, Tag.ATTRIBUTE_VALUE))
+        items.append(encode_value(key, value, version, Tag.ATTRIBUTE_VALUE))
     return (Tag.ATTRIBUTE, STRUCTURE, items)
 
 
@@ -184,13 +182,13 @@ def encode_tagged(attribute: Attribute, version: Version) -> Item:
     """One attribute for a 2.x Attributes structure."""
     key, _, value = attribute
     if isinstance(key, Tag):
-        return _encode_value(key, value, version, key)
+        return encode_value(key, value, version, key)
     items: list[Item] = [
         (Tag.VENDOR_IDENTIFICATION, TEXT_STRING, key.vendor_identification),
         (Tag.ATTRIBUTE_NAME, TEXT_STRING, key.attribute_name),
     ]
     if value is not None:
-        items.append(_encode_value(key, value, version, Tag.ATTRIBUTE_VALUE))
+        items.append(encode_value(key, value, version, Tag.ATTRIBUTE_VALUE))
     return (Tag.ATTRIBUTE, STRUCTURE, items)
 
 
@@ -323,7 +321,7 @@ class _Names:
 
 @dataclass(frozen=True, slots=True)
 class _References:
-    """2.x: Attribute Reference, repeated: a tag, or vendor and name. KMIP 2.1 §3.2."""
+    """2.x: Attribute Reference, repeated: a tag, or vendor and name. KMIP 2.1 §5.5."""
 
     tags: frozenset[int] = frozenset({Tag.ATTRIBUTE_REFERENCE})
 
@@ -384,29 +382,3 @@ CURRENT_ATTRIBUTE: dict[int, Spelling] = {
     2: _Single(frozenset({Tag.CURRENT_ATTRIBUTE}), Tag.CURRENT_ATTRIBUTE),
 }
 ATTRIBUTE_NAMES: dict[int, Spelling] = {1: _Names(), 2: _References()}
-
-
-# --- storage ------------------------------------------------------------------------------------
-
-
-def to_storage(attributes: AttributeSet) -> bytes:
-    """A set as the database keeps it: every attribute of any version, with name, index and value."""
-    return encode_ttlv((Tag.ATTRIBUTES, STRUCTURE, [_stored(attribute) for attribute in attributes]))
-
-
-def _stored(attribute: Attribute) -> Item:
-    key, index, value = attribute
-    items: list[Item] = []
-    name = key.title
-    if isinstance(key, VendorAttribute):
-        name = key.attribute_name
-        items.append((Tag.VENDOR_IDENTIFICATION, TEXT_STRING, key.vendor_identification))
-    items.append((Tag.ATTRIBUTE_NAME, TEXT_STRING, name))
-    items.append((Tag.ATTRIBUTE_INDEX, INTEGER, index or 0))
-    items.append(_encode_value(key, value, None, Tag.ATTRIBUTE_VALUE))
-    return (Tag.ATTRIBUTE, STRUCTURE, items)
-
-
-def from_storage(blob: bytes) -> AttributeSet:
-    """The set that `to_storage` wrote. Raises CodecError if it is not one."""
-    return AttributeSet(decode_named(item, LATEST) for item in decode_ttlv(blob)[2])

@@ -35,9 +35,11 @@ MAX_DEPTH = 32
 """Deeper than any message of the standard (a wrapped key in a batch item nests ten deep)."""
 
 _HEADER = Struct(">II")
-_SIGNED = Struct(">i4x")
-_UNSIGNED = Struct(">I4x")
 _LONG = Struct(">q")
+# Whole items of one length, with their headers.
+_WHOLE_SIGNED = Struct(">IIi4x")
+_WHOLE_UNSIGNED = Struct(">III4x")
+_WHOLE_LONG = Struct(">IIq")
 _PADDED_WORD = Struct(">II")
 _PADDING = tuple(bytes(count) for count in range(8))
 # The first byte of a tag: the standard's own tags, and the range it leaves to extensions (2.1 section 11.56).
@@ -137,21 +139,25 @@ def _encode_into(parts: list[bytes], item: Item) -> int:
             length += _encode_into(parts, child)
         parts[place] = _HEADER.pack(tag << 8 | kind, length)
         return length + 8
+    if kind == TEXT_STRING or kind == BYTE_STRING or kind == BIG_INTEGER:
+        raw = value
+        if kind == TEXT_STRING:
+            raw = value.encode()
+        elif kind == BIG_INTEGER:
+            raw = big_integer_bytes(value)
+        length = len(raw)
+        parts.append(_HEADER.pack(tag << 8 | kind, length))
+        parts.append(raw)
+        if length & 7:
+            parts.append(_PADDING[-length & 7])
+        return 8 + length + (-length & 7)
     if kind == ENUMERATION or kind == INTERVAL:
-        parts.append(_HEADER.pack(tag << 8 | kind, 4) + _UNSIGNED.pack(value))
-        return 16
-    if kind == INTEGER:
-        parts.append(_HEADER.pack(tag << 8 | kind, 4) + _SIGNED.pack(value))
-        return 16
-    if kind == TEXT_STRING or kind == BYTE_STRING:
-        raw = value.encode("utf-8") if kind == TEXT_STRING else value
-    elif kind == BIG_INTEGER:
-        raw = big_integer_bytes(value)
+        parts.append(_WHOLE_UNSIGNED.pack(tag << 8 | kind, 4, value))
+    elif kind == INTEGER:
+        parts.append(_WHOLE_SIGNED.pack(tag << 8 | kind, 4, value))
     else:
-        raw = _LONG.pack(value)
-    length = len(raw)
-    parts.append(_HEADER.pack(tag << 8 | kind, length) + raw + _PADDING[-length & 7])
-    return 8 + length + (-length & 7)
+        parts.append(_WHOLE_LONG.pack(tag << 8 | kind, 8, value))
+    return 16
 
 
 def big_integer_bytes(value: int) -> bytes:

@@ -22,11 +22,11 @@ class Version(IntEnum):
 
     @property
     def major(self) -> int:
-        return self.value // 10
+        return self // 10
 
     @property
     def minor(self) -> int:
-        return self.value % 10
+        return self % 10
 
     def __str__(self) -> str:
         return _TEXTS[self]

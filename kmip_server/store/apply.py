@@ -21,7 +21,7 @@ from kmip_server.clock import Clock
 from kmip_server.engine.ports import AuditEntry, Basis, Outcome, StoredObject, UnitOfWork, Write
 from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol.enums import ResultReason
-from kmip_server.protocol.spellings import to_storage
+from kmip_server.protocol.storage import to_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import tables
 from kmip_server.store.audit import Chain

@@ -20,7 +20,7 @@ from kmip_server.engine.ports import Condition, LocateQuery, SealedMaterial, Sto
 from kmip_server.errors import StoreUnavailable
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType
-from kmip_server.protocol.spellings import from_storage
+from kmip_server.protocol.storage import from_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import tables
 from kmip_server.store.cache import Cache

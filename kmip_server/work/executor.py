@@ -1,12 +1,12 @@
 """The executor: one thread that evaluates waiting requests and makes them durable together.
 
 Strategy: the thread drains what waits, evaluates each against one snapshot, applies all of them in one transaction
-(group commit), and only then hands every reply back, in one hop to the reactor. What takes long waits in a queue of
-its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers take turns in
-both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came later, under
-the same request identifier; one that the database refuses is refused to the client. Nothing is answered that is not
-durable. The fate of each request is told to the answerer before its reply leaves, once. Reader and writer are
-opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
+(group commit), and only then hands every reply back, in one hop to the reactor. What takes long (`weight.py`) waits
+in a queue of its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers
+take turns in both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came
+later, under the same request identifier; one that the database refuses is refused to the client. Nothing is
+answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once. Reader
+and writer are opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from kmip_server.errors import KmipError, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
 from kmip_server.work.fair import FairQueue
+from kmip_server.work.weight import is_slow
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ Deliver = Callable[[bytes | None], None]
 
 GROUP = 64
 """Requests applied in one transaction at most."""
+GROUP_SECONDS = 0.05
+"""A group is closed once its evaluation has taken this long; the rest takes turns with what came since."""
 RETRY_SECONDS = 10.0
 """How long a request that others keep overtaking is tried again."""
 
@@ -131,11 +134,11 @@ class Executor:
 
     def submit(self, message: bytes, peer: Peer, deliver: Deliver) -> bool:
         """Queue a request. False where the queue is full or the executor is stopping: try again later."""
-        is_slow = self._answerer.is_slow(message)
+        slow = is_slow(message)
         identifier = self._answerer.clock.identifier()
-        job = _Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier, is_slow)
+        job = _Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier, slow)
         with self._wake:
-            queue = self._slow if is_slow else self._quick
+            queue = self._slow if slow else self._quick
             if self._stopping or not queue.put(peer.fingerprint, job):
                 return False
         if not self._waking:
@@ -201,6 +204,8 @@ class Executor:
         """Evaluate and apply one group, and hand its replies back."""
         try:
             evaluations = self._evaluate(jobs, reader)
+            self._next_time(jobs[len(evaluations) :])
+            del jobs[len(evaluations) :]
             outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
             log.error("%s", error.message)
@@ -226,11 +231,29 @@ class Executor:
         self._deliver(replies)
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
+        """Of the first at least, and of as many more as there is time for."""
+        evaluations: list[Evaluation] = []
+        end = time.monotonic() + GROUP_SECONDS
         reader.begin_snapshot()
         try:
-            return [job.evaluation or self._evaluated(job, reader) for job in jobs]
+            for job in jobs:
+                if evaluations and time.monotonic() > end:
+                    break
+                evaluations.append(job.evaluation or self._evaluated(job, reader))
+            return evaluations
         finally:
             reader.end_snapshot()
+
+    def _next_time(self, jobs: list[_Job]) -> None:
+        """Put back what a group had no time for, in its order; what has been evaluated before it all."""
+        if not jobs:
+            return
+        with self._wake:
+            for job in reversed(jobs):
+                if job.evaluation is not None or job.contended:
+                    self._ready.appendleft(job)
+                else:
+                    self._quick.put_first(job.peer.fingerprint, job)
 
     def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
         return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)

@@ -8,7 +8,7 @@ filling the queue; the bounds are for what a peer has waiting besides.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -44,9 +44,9 @@ class FairQueue(Generic[T]):
         self._lines.move_to_end(peer, last=False)
         self._count += 1
 
-    def take(self, busy: Container[str] = ()) -> T | None:
+    def take(self, busy: Collection[str] = ()) -> T | None:
         """The next item of the next peer that is not `busy`; None where there is none."""
-        peer = next((each for each in self._lines if each not in busy), None)
+        peer = next((each for each in self._lines if each not in busy) if busy else iter(self._lines), None)
         if peer is None:
             return None
         line = self._lines[peer]

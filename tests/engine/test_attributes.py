@@ -126,7 +126,7 @@ def test_what_is_the_servers_own_cannot_be_touched(engine: Engine, uid: str, tag
 
 
 ERRORS = [
-    # KMIP 1.4 §11.14: Add Attribute
+    # KMIP 1.4 §11.15: Add Attribute
     (Operation.ADD_ATTRIBUTE, add("{uid}", attribute(Tag.CRYPTOGRAPHIC_LENGTH, 128)), R.ILLEGAL_OPERATION),
     (Operation.ADD_ATTRIBUTE, add("{uid}", name("third")._replace(index=3)), R.INVALID_FIELD),
     (Operation.ADD_ATTRIBUTE, add("absent", name("third")), R.ITEM_NOT_FOUND),
@@ -148,7 +148,7 @@ ERRORS = [
         ),
         R.APPLICATION_NAMESPACE_NOT_SUPPORTED,
     ),
-    # §11.15: Modify Attribute
+    # KMIP 1.4 §11.16: Modify Attribute
     (Operation.MODIFY_ATTRIBUTE, modify("{uid}", name("x")._replace(index=9)), R.ITEM_NOT_FOUND),
     (Operation.MODIFY_ATTRIBUTE, modify("{uid}", attribute(Tag.CONTACT_INFORMATION, "me")), R.INVALID_FIELD),
     (Operation.MODIFY_ATTRIBUTE, modify("{uid}", name("other")), R.ILLEGAL_OPERATION),
@@ -157,7 +157,7 @@ ERRORS = [
         modify("{uid}", attribute(Tag.CRYPTOGRAPHIC_USAGE_MASK, CryptographicUsageMask.SIGN)),
         R.PERMISSION_DENIED,
     ),
-    # §11.16: Delete Attribute
+    # KMIP 1.4 §11.17: Delete Attribute
     (
         Operation.DELETE_ATTRIBUTE,
         DeleteAttributeRequest(unique_identifier="{uid}", attribute_name="Name", attribute_index=9),
@@ -178,7 +178,7 @@ ERRORS = [
         DeleteAttributeRequest(unique_identifier="{uid}", attribute_name="Cryptographic Length"),
         R.PERMISSION_DENIED,
     ),
-    # §11.12, §11.13: Get Attributes, Get Attribute List
+    # KMIP 1.4 §11.13: Get Attributes, and §11.14: Get Attribute List
     (
         Operation.GET_ATTRIBUTES,
         GetAttributesRequest(unique_identifier="{uid}", attribute_names=(Tag.NAME, Tag.NAME)),

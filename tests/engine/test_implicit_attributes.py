@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kmip_server.engine.context import Policy
-from kmip_server.engine.provenance import GENERATOR
+from kmip_server.engine.provenance import GENERATOR, PAIR_GENERATOR
 from kmip_server.errors import UnsupportedAttribute, UnsupportedCryptographicParameters
 from kmip_server.protocol.attribute_values import KeyValueLocation, RNGParameters, UsageLimits
 from kmip_server.protocol.enums import (
@@ -194,7 +194,8 @@ def test_what_is_made_here_says_when_and_how(engine: Engine) -> None:
     for uid in made:
         shown = seen(engine, uid)
         assert shown[Tag.ORIGINAL_CREATION_DATE] == shown[Tag.INITIAL_DATE]
-        assert shown[Tag.RANDOM_NUMBER_GENERATOR] == GENERATOR
+        is_pair = uid in (pair.private_key_unique_identifier, pair.public_key_unique_identifier)
+        assert shown[Tag.RANDOM_NUMBER_GENERATOR] == (PAIR_GENERATOR if is_pair else GENERATOR)
     brought = seen(engine, register(engine, ObjectType.SYMMETRIC_KEY))
     assert Tag.ORIGINAL_CREATION_DATE not in brought
     assert Tag.RANDOM_NUMBER_GENERATOR not in brought

@@ -31,6 +31,7 @@ from kmip_server.protocol.enums import (
 )
 from kmip_server.protocol.enums import UniqueIdentifierEnumeration as Named
 from kmip_server.protocol.payloads.attributes import AddAttributeRequest, GetAttributesRequest
+from kmip_server.protocol.payloads.check import CheckRequest
 from kmip_server.protocol.payloads.create import CreateKeyPairRequest, CreateRequest
 from kmip_server.protocol.payloads.cryptographic import (
     DecryptRequest,
@@ -225,6 +226,17 @@ def test_what_is_undone_gives_nothing_away(engine: Engine, version: Version) -> 
     assert [each[0] for each in child(items[1], Tag.RESPONSE_PAYLOAD)] == [Tag.OBJECT_TYPE, Tag.UNIQUE_IDENTIFIER]
     left = engine.call(Op.GET_ATTRIBUTES, GetAttributesRequest(unique_identifier=key)).attributes
     assert next(each.value.usage_limits_count for each in left if each.key == Tag.USAGE_LIMITS) == 100
+
+
+@pytest.mark.parametrize("version", [V1_4, V2_0, V2_1], ids=str)
+def test_a_check_that_fails_names_the_fields_in_1_x_alone(engine: Engine, version: Version) -> None:
+    """In 2.x a failed item need have no Response Payload (KMIP 2.1 §8.6)."""
+    key = engine.call(Op.CREATE, create(mask=M.ENCRYPT)).unique_identifier
+    with pytest.raises(Refused) as refused:
+        engine.call(Op.CHECK, CheckRequest(unique_identifier=key, cryptographic_usage_mask=M.SIGN), version=version)
+    at_fault = (Tag.CRYPTOGRAPHIC_USAGE_MASK, ttlv.INTEGER, int(M.SIGN))
+    payload = refused.value.payload
+    assert payload == ((Tag.RESPONSE_PAYLOAD, ttlv.STRUCTURE, [at_fault]) if version == V1_4 else None)
 
 
 def fields(request: Any) -> dict[str, Any]:

@@ -58,6 +58,16 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_file_that_the_documents_name_is_there() -> None:
+    """Code is named from the package's folder, everything else from the project's."""
+    for page in (ROOT / "README.md", *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")):
+        for name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md|toml|service))`", page.read_text(encoding="utf-8")):
+            if not name.startswith(("var/", "/")):
+                assert any((folder / name).exists() for folder in (ROOT, ROOT / "kmip_server")), (
+                    f"{page.name}: {name}"
+                )
+
+
 def test_one_version_everywhere() -> None:
     assert f"version = {__version__}" in (ROOT / "setup.cfg").read_text()
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()

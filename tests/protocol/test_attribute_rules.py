@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 import pytest
 
+from kmip_server.errors import TooManyInstances
+from kmip_server.protocol.attribute_set import MAX_INDEX, Attribute, AttributeSet
 from kmip_server.protocol.attributes import ATTRIBUTES, AttributeRow
 from kmip_server.protocol.enums import ObjectType
 from kmip_server.protocol.schema import declared, item_type, tag_title
+from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import SERVED, V1_0, Version
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "kmip-reference" / "attributes.csv"
@@ -183,3 +186,9 @@ def test_the_structures_have_the_fields_of_each_version_in_order() -> None:
             assert mine in ("Reference", theirs) or not theirs, (cells["name"], name, version)
         checked += 1
     assert checked > 80
+
+
+def test_after_the_last_attribute_index_there_is_none() -> None:
+    last = AttributeSet([Attribute(Tag.NAME, MAX_INDEX, "a")])
+    with pytest.raises(TooManyInstances):
+        last.adding(Tag.NAME, "b")

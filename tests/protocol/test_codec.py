@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kmip_server.engine import operations  # noqa: F401 - declares every structure
 from kmip_server.errors import CodecError, DuplicateField, KmipError, MissingData, UnknownTag
 from kmip_server.protocol import attribute_values as av
-from kmip_server.protocol import objects, spellings, ttlv
+from kmip_server.protocol import objects, spellings, storage, ttlv
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet, VendorAttribute
 from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.codec import decode_structure, encode_structure
@@ -236,7 +236,7 @@ def test_a_changed_message_is_a_message_or_malformed(data: st.DataObject) -> Non
 @given(st.lists(attributes(V1_4) | attributes(V2_1), max_size=8))
 def test_storage_keeps_every_attribute_of_any_version(given_attributes: list[Attribute]) -> None:
     stored = AttributeSet(given_attributes)
-    assert spellings.from_storage(spellings.to_storage(stored)) == stored
+    assert storage.from_storage(storage.to_storage(stored)) == stored
 
 
 def test_both_spellings_are_one_set() -> None:

@@ -80,16 +80,22 @@ def issuing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+def let_in_and_resumed(site: Site, tls: ssl.SSLContext) -> ssl.SSLSession | None:
+    """A first connection is answered, and so is a second one that resumes its session, which is returned."""
+    with Connection(site.server, tls=tls) as first:
+        assert answered(first) == ResultStatus.SUCCESS
+        session = first.socket.session
+    with Connection(site.server, tls=tls, session=session) as second:
+        assert answered(second) == ResultStatus.SUCCESS
+        assert second.socket.session_reused
+    return session
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_client_sends_its_intermediate_and_resumes(rooted: Site, version: ssl.TLSVersion) -> None:
     tls = rooted.context(LEAF, ISSUING)
     tls.minimum_version = tls.maximum_version = version
-    with Connection(rooted.server, tls=tls) as first:
-        assert answered(first) == ResultStatus.SUCCESS
-        session = first.socket.session
-    with Connection(rooted.server, tls=tls, session=session) as second:
-        assert answered(second) == ResultStatus.SUCCESS
-        assert second.socket.session_reused
+    let_in_and_resumed(rooted, tls)
 
 
 def test_without_its_intermediate_it_is_refused_and_the_log_says_why(rooted: Site) -> None:
@@ -142,12 +148,7 @@ def test_a_revoked_pin_does_not_resume_and_the_log_says_so(
     rooted.server.admin("client", "enroll", name, "--role", "Appliance", "--certificate", str(tmp_path / "own.pem"))
     tls = rooted.context(leaf, own_root)
     tls.minimum_version = tls.maximum_version = version
-    with Connection(rooted.server, tls=tls) as first:
-        assert answered(first) == ResultStatus.SUCCESS
-        session = first.socket.session
-    with Connection(rooted.server, tls=tls, session=session) as second:
-        assert answered(second) == ResultStatus.SUCCESS
-        assert second.socket.session_reused
+    session = let_in_and_resumed(rooted, tls)
     rooted.server.admin("client", "revoke", name)
     assert rooted.refuses(tls, session=session)
     assert rooted.logs(f"not pinned; its subject is 'CN={name}'")
@@ -170,12 +171,7 @@ def test_a_pin_stands_whatever_else_is_sent_and_only_for_its_own(rooted: Site, t
 @pytest.mark.parametrize("sent", [(), (ISSUING,), (ISSUING, ROOT)])
 def test_an_issuing_ca_is_an_anchor(issuing: Site, sent: tuple[Made, ...]) -> None:
     tls = issuing.context(LEAF, *sent)
-    with Connection(issuing.server, tls=tls) as first:
-        assert answered(first) == ResultStatus.SUCCESS
-        session = first.socket.session
-    with Connection(issuing.server, tls=tls, session=session) as second:
-        assert answered(second) == ResultStatus.SUCCESS
-        assert second.socket.session_reused
+    let_in_and_resumed(issuing, tls)
 
 
 def test_what_its_root_issues_elsewhere_is_none_of_ours(issuing: Site) -> None:

@@ -14,15 +14,19 @@ from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.errors import StoreUnavailable
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol import ttlv
+from kmip_server.protocol.attribute_set import Attribute
 from kmip_server.protocol.codec import encode_structure
-from kmip_server.protocol.enums import Operation, ResultStatus
+from kmip_server.protocol.enums import ObjectType, Operation, ResultStatus
+from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_2
+from kmip_server.protocol.versions import V1_2, V2_1, Version
 from kmip_server.store import database
 from kmip_server.store.apply import Writer
+from kmip_server.work import executor
 from kmip_server.work.fair import FairQueue
+from kmip_server.work.weight import LONG_BATCH, is_slow
 from tests.support.engine import Engine, child, children, request_message
-from tests.support.requests import A, create, create_key_pair
+from tests.support.requests import A, attribute, create, create_key_pair, name
 from tests.work.test_executor import Harness, message
 
 SLOW = message(Operation.CREATE_KEY_PAIR, create_key_pair(A.EC, 256))
@@ -180,7 +184,7 @@ def test_the_thread_goes_on_after_a_fault_of_its_own(engine: Engine, monkeypatch
     harness.executor.stop()
 
 
-def test_wrong_passwords_and_pairs_are_slow_and_nothing_else(engine: Engine) -> None:
+def test_wrong_passwords_and_pairs_are_slow() -> None:
     password = [
         (
             Tag.AUTHENTICATION,
@@ -190,7 +194,49 @@ def test_wrong_passwords_and_pairs_are_slow_and_nothing_else(engine: Engine) -> 
     ]
     payload = encode_structure(create(), V1_2)
     with_password = request_message(V1_2, [(int(Operation.CREATE), payload, None)], header=password)
-    assert [engine.answerer.is_slow(each) for each in (SLOW, with_password, QUICK)] == [True, True, False]
+    assert [is_slow(each) for each in (SLOW, with_password, QUICK)] == [True, True, False]
+
+
+@pytest.mark.parametrize("version", [V1_2, V2_1])
+def test_what_may_have_to_look_at_every_object_is_slow(version: Version) -> None:
+    def locating(*attributes: Attribute) -> bytes:
+        payload = encode_structure(LocateRequest(attributes=attributes), version)
+        return request_message(version, [(int(Operation.LOCATE), payload, None)])
+
+    assert is_slow(locating())
+    assert is_slow(locating(attribute(Tag.OBJECT_TYPE, ObjectType.SYMMETRIC_KEY)))
+    assert not is_slow(locating(name("a")))
+
+
+def test_long_batches_are_slow() -> None:
+    item = (int(Operation.CREATE), encode_structure(create(), V1_2), None)
+    assert not is_slow(request_message(V1_2, [item] * LONG_BATCH))
+    assert is_slow(request_message(V1_2, [item] * (LONG_BATCH + 1)))
+
+
+def test_a_group_that_takes_long_is_closed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes meanwhile is not behind everything that waited before."""
+    monkeypatch.setattr(executor, "GROUP_SECONDS", -1.0)
+    gate = Gate(engine, "greedy")
+    harness = Harness(engine)
+    order: list[str] = []
+
+    def submit(who: str) -> None:
+        def deliver(reply: bytes | None) -> None:
+            order.append(who)
+            harness._deliver(reply)
+
+        assert harness.executor.submit(QUICK, peer(who), deliver)
+
+    for _ in range(10):
+        submit("greedy")
+    assert gate.reached.acquire(timeout=30)
+    submit("modest")
+    gate.go.set()
+    assert harness.wait(11) == [ResultStatus.SUCCESS] * 11
+    harness.executor.stop()
+    assert order.index("modest") <= 2
+    assert harness.groups == [1] * 11
 
 
 def test_a_group_is_taken_in_turn(engine: Engine) -> None:

@@ -13,23 +13,20 @@ from kmip_server.answer import Answerer
 from kmip_server.engine.ports import Outcome, UnitOfWork
 from kmip_server.principal import Peer
 from kmip_server.protocol import ttlv
-from kmip_server.protocol.attribute_values import Name
 from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import (
-    NameType,
     Operation,
     ResultReason,
     ResultStatus,
 )
-from kmip_server.protocol.payloads.attributes import AddAttributeRequest
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.payloads.lifecycle import DestroyRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2, V1_4
 from kmip_server.store import audit, principals
 from kmip_server.store.apply import Writer
-from tests.support.engine import Engine, Refused, child, children, request_message
-from tests.support.requests import A, attribute, create, create_key_pair, name
+from tests.support.engine import Engine, child, children, request_message
+from tests.support.requests import A, create, create_key_pair
 from tests.work.test_executor import PEER, Harness, message
 
 
@@ -120,14 +117,6 @@ def test_a_request_that_nobody_thought_of_fails_alone(engine: Engine) -> None:
     failed = [each for each in harness.replies if reasons(each) != [None]]
     assert [reasons(each) for each in failed] == [[ResultReason.GENERAL_FAILURE]]
     assert [r["outcome"] for r in audit.tail(engine.connect(), 20) if r["operation"] == "message"] == ["failed"]
-
-
-def test_after_the_last_attribute_index_there_is_none(engine: Engine) -> None:
-    value = Name(name_value="a", name_type=NameType.UNINTERPRETED_TEXT_STRING)
-    uid = engine.call(Operation.CREATE, create(attribute(Tag.NAME, value, 0x7FFFFFFF))).unique_identifier
-    with pytest.raises(Refused) as refused:
-        engine.call(Operation.ADD_ATTRIBUTE, AddAttributeRequest(unique_identifier=uid, attribute=name("b")))
-    assert refused.value.reason in (ResultReason.INDEX_OUT_OF_BOUNDS, ResultReason.SERVER_LIMIT_EXCEEDED)
 
 
 # --- what refusals leave on record --------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Get, list, add, modify and delete attributes. KMIP 1.4 §4.12-4.16."""
+"""Get, list, add, modify, delete, set and adjust attributes.
+
+KMIP 1.4 §4.12-4.16; KMIP 2.1 §6.1.2-6.1.3, 6.1.13, 6.1.20-6.1.21, 6.1.34 and 6.1.51.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check. KMIP 1.4 §4.10; KMIP 2.1 §6.1.6."""
+"""Check. KMIP 1.4 §4.10; KMIP 2.1 §6.1.7."""
 
 from __future__ import annotations
 

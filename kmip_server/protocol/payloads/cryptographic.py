@@ -1,4 +1,6 @@
-"""The operations that use a key, and those that need none. KMIP 1.4 §4.29-4.37.
+"""The operations that use a key, and those that need none.
+
+KMIP 1.4 §4.29-4.37; KMIP 2.1 §6.1.11, 6.1.17, 6.1.24, 6.1.32-6.1.33, 6.1.49-6.1.50 and 6.1.55-6.1.56.
 
 A correlation value with its two indicators belongs to an operation in several parts.
 """

@@ -1,4 +1,7 @@
-"""Query and Discover Versions. KMIP 1.4 §4.25-4.26 and §2.1.9, 2.1.18-2.1.21."""
+"""Query and Discover Versions, and the structures of their answers.
+
+KMIP 1.4 §4.25-4.26, 2.1.9 and 2.1.18-2.1.21; KMIP 2.1 §6.1.16 and 6.1.40.
+"""
 
 from __future__ import annotations
 

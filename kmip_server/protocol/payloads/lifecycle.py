@@ -1,4 +1,4 @@
-"""Activate, Revoke and Destroy. KMIP 1.4 §4.19-4.21."""
+"""Activate, Revoke and Destroy. KMIP 1.4 §4.19-4.21; KMIP 2.1 §6.1.1, 6.1.15 and 6.1.44."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locate. KMIP 1.4 §4.9; KMIP 2.1 §6.1.29."""
+"""Locate. KMIP 1.4 §4.9; KMIP 2.1 §6.1.28."""
 
 from __future__ import annotations
 

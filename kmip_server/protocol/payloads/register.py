@@ -1,4 +1,4 @@
-"""Register. KMIP 1.4 §4.3; KMIP 2.1 §6.1.39."""
+"""Register. KMIP 1.4 §4.3; KMIP 2.1 §6.1.43."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""Which requests take long, told from their bytes before anybody has read them.
+
+Strategy: what takes long is evaluated on a pool, away from the thread that makes everything durable. A few fields
+tell; where their bytes stand for something else a request takes the longer way, and nothing is lost. What takes
+long and does not show here ends the executor's group early (`executor.GROUP_SECONDS`).
+"""
+
+from __future__ import annotations
+
+from kmip_server.protocol import ttlv
+from kmip_server.protocol.enums import CredentialType, ObjectType, Operation
+from kmip_server.protocol.tags import Tag
+
+LONG_BATCH = 16
+"""A message with more items is slow, whatever they are."""
+
+
+def _operation(operation: Operation) -> bytes:
+    return ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, operation))
+
+
+# Making a pair can take seconds, a password is checked by a function made to be slow, and a signature with a long
+# RSA key takes as long as a hundred other requests.
+_SLOW = (
+    _operation(Operation.CREATE_KEY_PAIR),
+    _operation(Operation.RE_KEY_KEY_PAIR),
+    _operation(Operation.SIGN),
+    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
+)
+# A private key that is brought in is validated.
+_BRINGS = (_operation(Operation.REGISTER), _operation(Operation.IMPORT))
+_PRIVATE_KEY = ttlv.encode((Tag.OBJECT_TYPE, ttlv.ENUMERATION, ObjectType.PRIVATE_KEY))
+# A Locate that names no Name may have to look at every object.
+_LOCATE = _operation(Operation.LOCATE)
+_NAMES = (
+    ttlv.encode((Tag.ATTRIBUTE_NAME, ttlv.TEXT_STRING, Tag.NAME.title)),
+    Tag.NAME.to_bytes(3, "big") + bytes([ttlv.STRUCTURE]),
+)
+_BATCH_COUNT = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, 0))[:8]
+
+
+def is_slow(message: bytes) -> bool:
+    """Whether the request should be evaluated on the pool."""
+    at = message.find(_BATCH_COUNT)
+    if at >= 0 and int.from_bytes(message[at + 8 : at + 12], "big") > LONG_BATCH:
+        return True
+    if any(each in message for each in _SLOW):
+        return True
+    if _LOCATE in message and not any(each in message for each in _NAMES):
+        return True
+    return _PRIVATE_KEY in message and any(each in message for each in _BRINGS)
