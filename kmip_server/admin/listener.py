@@ -26,7 +26,13 @@ from kmip_server import metrics
 from kmip_server.admin.actions import Actions, Instance
 from kmip_server.admin.connections import AdminSite, Bounded
 from kmip_server.app import local_socket, node_of
-from kmip_server.errors import AuthenticationNotSuccessful, KmipError, PermissionDenied, SettingsError
+from kmip_server.errors import (
+    AuthenticationNotSuccessful,
+    KmipError,
+    PermissionDenied,
+    SettingsError,
+    StoreUnavailable,
+)
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
@@ -217,6 +223,9 @@ def _failed(error: Exception) -> tuple[int, dict[str, str]]:
         return 403, {"error": error.message}
     if isinstance(error, SettingsError):
         return 409, {"error": str(error)}
+    if isinstance(error, StoreUnavailable):
+        log.error("an administrative action failed: %s", error.message)
+        return 503, {"error": error.message}
     if isinstance(error, KmipError):
         return 400, {"error": error.message}
     if isinstance(error, TypeError):

@@ -22,6 +22,7 @@ from kmip_server.protocol.tags import Tag
 MAX_SHOWN = 1000
 """Characters of one value."""
 _MAX_DECIMAL = 1 << 64
+_ACRONYMS = frozenset({"MAC", "CRL", "FPE"})
 
 
 def shown(key: AttributeKey, value: Any) -> str:
@@ -64,12 +65,16 @@ def _value(value: Any) -> str:
 
 def _mask(value: enum.IntFlag) -> str:
     """The names of its bits; those that have none as a number."""
-    names = [str(each.name).replace("_", " ").title() for each in value]
+    names = [" ".join(map(_word, str(each.name).split("_"))) for each in value]
     known = 0
     for each in value:
         known |= each.value
     rest = value.value & ~known
     return ", ".join([*names, *([hex(rest)] if rest else [])]) or "none"
+
+
+def _word(part: str) -> str:
+    return part if part in _ACRONYMS else part.capitalize()
 
 
 def _number(value: int) -> str:
