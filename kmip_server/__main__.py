@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kmip_server import __version__
-from kmip_server.errors import KmipError, SettingsError
+from kmip_server.errors import KmipError, SettingsError, told
 
 SETTINGS_FAULT = 2
 
@@ -24,8 +24,12 @@ class Commands(click.Group):
             _complain(str(error), SETTINGS_FAULT)
         except KmipError as error:
             _complain(error.message, 1)
-        except (OSError, KeyboardInterrupt) as error:
-            _complain(str(error) or "interrupted", 1)
+        except BrokenPipeError:
+            raise  # whoever reads has seen enough: click ends quietly
+        except OSError as error:
+            _complain(told(error), 1)
+        except KeyboardInterrupt:
+            _complain("interrupted", 1)
         return None
 
 
@@ -121,7 +125,7 @@ def run(
     settings = load(config, given)
     from kmip_server import app
 
-    sys.exit(app.run(settings))
+    sys.exit(app.run(settings, lambda: load(config, given)))
 
 
 @server_commands.command("check", help="Say what is wrong with an instance, and how to mend it.")
@@ -134,7 +138,8 @@ def check(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
     findings = examine(config, overrides)
     show(findings, as_json=as_json)
-    sys.exit(1 if any(finding.severity is Severity.ERROR for finding in findings) else 0)
+    faults = [finding.subject for finding in findings if finding.severity is Severity.ERROR]
+    sys.exit(SETTINGS_FAULT if "settings" in faults else 1 if faults else 0)
 
 
 def server() -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from kmip_server.config.settings import Settings
 from kmip_server.engine import operations  # noqa: F401 - registers every operation
 from kmip_server.engine.context import Policy
 from kmip_server.engine.streams import StreamBounds, Streams
-from kmip_server.errors import StoreUnavailable
+from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.identity.certificate import IdentityRule
 from kmip_server.identity.identify import Identifier
 from kmip_server.keystore import factory
 from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
+from kmip_server.pki.files import require_private_authority
 from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
@@ -86,9 +88,10 @@ def node_of(settings: Settings) -> str:
 class Application:
     """One serving process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the database and the HSM. Raises SettingsError."""
+    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+        """Open the database and the HSM. Raises SettingsError. `reread` reads the settings again."""
         self.settings = settings
+        self.reread = reread
         path = database.path_of(settings.store.url, settings.folder)
         self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
         self.connection = self.open_connection()
@@ -101,7 +104,11 @@ class Application:
         self.keystore.start()
         behind = self.clock.seconds_behind()
         if behind > 0:
-            log.error("the machine's clock is %d s behind the record; time stands until it has caught up", behind)
+            log.error(
+                "the machine's clock is %d s behind the record: set it right; until then every request is "
+                "answered and recorded at the time of the newest record",
+                behind,
+            )
         rules = [IdentityRule(source=r.source, principal=r.principal) for r in settings.identity.rule]
         self.identifier = Identifier(lambda: self.identities.current, rules)
         self.answerer = self._answerer()
@@ -169,6 +176,22 @@ class Application:
             is_pinned=self.identities.is_pinned,
         )
 
+    def reload(self) -> None:
+        """The settings file again, for what may change while serving: the log's level, and the certificates.
+
+        Raises SettingsError for what is wrong with any of it; then all is as it was.
+        """
+        if self.reread is None:
+            return
+        fresh, before = self.reread(), self.settings
+        self.settings = replace(before, log=fresh.log, tls=fresh.tls)
+        try:
+            self.server_tls()
+        except SettingsError:
+            self.settings = before
+            raise
+        logging.getLogger().setLevel(fresh.log.level.upper())
+
     def limits(self) -> Limits:
         bounds = self.settings.limits
         return Limits(
@@ -192,23 +215,26 @@ class Application:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """One line each, to standard error, from our code and from Twisted's."""
+    """One line each, to standard error, from our code, and what goes wrong in Twisted's."""
     logging.basicConfig(
         level=settings.log.level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
         force=True,
     )
+    # Where it listens is in the line that says ready; of the rest only what is wrong matters here.
+    logging.getLogger("twisted").setLevel(logging.WARNING)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, reread: Callable[[], Settings]) -> int:
     """Serve until SIGTERM or SIGINT. 0 when stopped, 1 when it failed. Raises before it serves: SettingsError,
     and StoreUnavailable, with which it is worth trying again."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o077)
     set_up_logging(settings)
+    require_private_authority(settings.folder)
     try:
-        application = Application(settings)
+        application = Application(settings, reread)
         try:
             from kmip_server.serve import Serving
 

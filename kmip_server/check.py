@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +18,15 @@ from pathlib import Path
 
 import click
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kmip_server.config.load import load
 from kmip_server.config.settings import Settings
 from kmip_server.errors import KmipError, SettingsError
-from kmip_server.pki.files import read_private_key
+from kmip_server.pki.files import read_private_key, require_private_authority
 
+_LEAST_FREE, _LITTLE_FREE = 64 << 20, 1 << 30
+"""Bytes. SQLite needs room for its log before it can take a record."""
 _SOON = datetime.timedelta(days=30)
 
 
@@ -74,13 +78,33 @@ def _files(settings: Settings) -> Iterator[Finding]:
         yield _ok("files", f"{settings.folder} is private")
 
 
+def _authority(settings: Settings) -> Iterator[Finding]:
+    """Whoever reads the CA's key can be any client."""
+    require_private_authority(settings.folder)
+    yield _ok("files", "no CA's key is open to others")
+
+
+def _space(settings: Settings) -> Iterator[Finding]:
+    from kmip_server.store import database
+
+    folder = database.path_of(settings.store.url, settings.folder).parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be looked at: {error.strerror}") from error
+    told = f"{free >> 20} MiB are free where {folder} is"
+    if free < _LEAST_FREE:
+        yield _error("disk", f"{told}; without room nothing is acknowledged: free some")
+    elif free < _LITTLE_FREE:
+        yield _warning("disk", f"{told}; free some before it is full")
+    else:
+        yield _ok("disk", told)
+
+
 def _certificates(settings: Settings) -> Iterator[Finding]:
     path, key_path = settings.path(settings.tls.certificate), settings.path(settings.tls.private_key)
     key = read_private_key(key_path)
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the certificate {path} cannot be read: {error}") from error
+    certificate = _read("certificate", path)[0]
     if key.public_key() != certificate.public_key():
         yield _error(
             "certificates", f"the private key {key_path} is not that of {path}; put the right pair in place"
@@ -91,13 +115,25 @@ def _certificates(settings: Settings) -> Iterator[Finding]:
         yield _ok("certificates", f"{path} is for {', '.join(str(name.value) for name in names)}")
     except x509.ExtensionNotFound:
         yield _error("certificates", f"{path} names no host: clients that look will refuse it; issue it with a SAN")
+    if settings.kmip.tls_profile == "legacy" and isinstance(key, ec.EllipticCurvePrivateKey):
+        yield _warning(
+            "certificates",
+            f"kmip.tls_profile is legacy, but {path} has an EC key: clients that know only RSA suites "
+            "cannot connect; use an RSA certificate",
+        )
     for authority in settings.tls.client_ca:
-        try:
-            loaded = x509.load_pem_x509_certificates(settings.path(authority).read_bytes())
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"the client CA {authority} cannot be read: {error}") from error
-        for each in loaded:
+        for each in _read("client CA", settings.path(authority)):
             yield from _validity("client CA", settings.path(authority), each)
+
+
+def _read(what: str, path: Path) -> list[x509.Certificate]:
+    """Every certificate in a PEM file; at least one. Raises SettingsError."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"the {what} {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"the {what} {path} cannot be read: it is no certificate in PEM form") from error
 
 
 def _validity(subject: str, path: Path, certificate: x509.Certificate) -> Iterator[Finding]:
@@ -139,12 +175,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 def _hsm(settings: Settings) -> Iterator[Finding]:
     from kmip_server.app import holder_of
-    from kmip_server.store import database, principals
+    from kmip_server.store import database, migrate, principals
 
     holder = holder_of(settings)
     holder.open()
     connection = database.connect(database.path_of(settings.store.url, settings.folder))
     try:
+        migrate.require_known(connection)
         records = principals.sealing_keys(connection)
         for record in records:
             holder.decrypt(record.scheme, record.encrypted)
@@ -171,6 +208,8 @@ def _dependencies(settings: Settings) -> Iterator[Finding]:
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _files,
+    _authority,
+    _space,
     _certificates,
     _database,
     _hsm,

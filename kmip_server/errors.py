@@ -302,3 +302,11 @@ class SealBroken(InternalError):
 
 class SettingsError(Exception):
     """Settings, files or environment keep the server from starting. One sentence that says what to do."""
+
+
+def told(error: Exception) -> str:
+    """What went wrong outside, in words for an operator: the file and what is wrong with it, without a number."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}"
+    return str(error)

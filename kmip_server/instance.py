@@ -53,11 +53,11 @@ def create_instance(wanted: NewInstance) -> Path:
     folder = wanted.folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder} is not empty; an existing instance is never touched")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     building = folder.parent / f".{folder.name}.new-{os.getpid()}"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(mode=0o700)
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(mode=0o700)
         if wanted.join is not None:
             _join(building, wanted, load(wanted.join))
         else:
@@ -66,10 +66,10 @@ def create_instance(wanted: NewInstance) -> Path:
         if folder.exists():
             folder.rmdir()
         building.rename(folder)
-    except (KmipError, OSError) as error:
+    except (KmipError, SettingsError, OSError) as error:
         shutil.rmtree(building, ignore_errors=True)
-        message = error.message if isinstance(error, KmipError) else f"{folder} cannot be made: {error}"
-        raise SettingsError(message) from error
+        message = f"{folder} cannot be made: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise SettingsError(message.replace(str(building), str(folder))) from error
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise

@@ -24,3 +24,8 @@ messages_malformed = Counter("kmip_messages_malformed", "Frames that were no KMI
 def value(name: str, **labels: str) -> float:
     """The present value of a metric, for status and tests; 0 where nothing was counted."""
     return registry.get_sample_value(name, labels) or 0.0
+
+
+def total(name: str) -> float:
+    """The sum of a counter over all its labels."""
+    return sum(each.value for family in registry.collect() for each in family.samples if each.name == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -13,6 +14,7 @@ from twisted.internet import defer, error, reactor
 from twisted.python import log as twisted_log
 
 from kmip_server.errors import SettingsError
+from kmip_server.transport.addresses import address
 from kmip_server.transport.kmip import KmipFactory, listen
 from kmip_server.transport.limits import fit_descriptors
 
@@ -58,11 +60,9 @@ class Serving:
             listening = listen(self._reactor, host, port, self._factory)
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise SettingsError(
-                f"{section}.port: {host}:{port} cannot be listened on: {failure.socketError}; is a server running?"
-            ) from failure
+            raise _not_listening(section, failure) from failure
         self._ports.append(listening)
-        return f"{host}:{listening.getHost().port}"
+        return address(host, listening.getHost().port)
 
     def _listen_admin(self) -> str:
         from kmip_server.admin.listener import AdminListener
@@ -72,21 +72,22 @@ class Serving:
             return str(self._admin.listen())
         except error.CannotListenError as failure:
             self._executor.stop()
-            raise SettingsError(f"admin: cannot listen: {failure.socketError}; is a server running?") from failure
+            raise _not_listening("admin", failure) from failure
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
         self._reactor.callFromThread(self._factory.close_where, self._application.identifier.is_over)
 
     def _reload(self) -> None:
-        """SIGHUP: certificates and client CAs anew; connections stay as they are."""
+        """SIGHUP: the log's level, certificates and client CAs anew, as the file has them now."""
         try:
+            self._application.reload()
             self._factory.tls = self._application.server_tls()
             if self._admin is not None:
                 self._admin.reload()
-            log.info("certificates reloaded")
+            log.info("log level and certificates reloaded")
         except SettingsError as failure:
-            log.error("certificates not reloaded, the old ones serve on: %s", failure)
+            log.error("nothing reloaded, the old settings serve on: %s", failure)
 
     def _stop(self) -> None:
         if not self._stopping:
@@ -111,6 +112,19 @@ class Serving:
     def _end(self) -> None:
         self._executor.stop()
         self._reactor.callFromThread(self._reactor.stop)
+
+
+def _not_listening(section: str, failure: error.CannotListenError) -> SettingsError:
+    """What is wrong with an address, at the key that says it. The local socket's follows from the folder."""
+    number = getattr(failure.socketError, "errno", None)
+    key = "port" if number in (errno.EADDRINUSE, errno.EACCES) else "host"
+    reason = getattr(failure.socketError, "strerror", None) or failure.socketError
+    hint = "; is a server running?" if number == errno.EADDRINUSE else ""
+    if isinstance(failure.port, int):
+        where = f"{section}.{key}: {address(failure.interface, failure.port)}"
+    else:
+        where = f"the socket {os.fsdecode(failure.port)}"
+    return SettingsError(f"{where} cannot be listened on: {reason}{hint}")
 
 
 def _spare_the_collector() -> None:

@@ -16,17 +16,19 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from kmip_server import __version__
-from kmip_server.authz.records import CertificateRecord, CredentialRecord, Identities, PrincipalRecord
+from kmip_server.admin.arguments import MAX_NAME, Name, OptionalName, require_text
+from kmip_server.admin.shown import shown
+from kmip_server.authz.records import CertificateRecord, CredentialRecord, PrincipalRecord
 from kmip_server.authz.rules import RoleAuthorizer
 from kmip_server.clock import Clock
 from kmip_server.config.settings import Settings
 from kmip_server.engine import states
 from kmip_server.engine.ports import AuditEntry, LocateQuery, StoredObject, UnitOfWork
-from kmip_server.errors import InvalidField, ObjectNotFound, PermissionDenied, SettingsError
+from kmip_server.errors import InvalidField, KmipError, ObjectNotFound, PermissionDenied, SettingsError
 from kmip_server.identity.credentials import hasher
-from kmip_server.pki.authority import CERTIFICATE_DAYS, Issued, issue, read_certificate
+from kmip_server.pki.authority import AUTHORITY_DAYS, CERTIFICATE_DAYS, Issued, issue, read_certificate
+from kmip_server.pki.files import require_private_authority
 from kmip_server.principal import Principal
-from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import principals
 from kmip_server.store.apply import Writer
@@ -65,25 +67,45 @@ class Actions:
             connection.close()
 
     def perform(self, principal: Principal, source: str, action: str, arguments: dict[str, Any]) -> Any:
-        """Decide, act, record. Raises PermissionDenied, InvalidField, SettingsError, StoreUnavailable."""
+        """Decide, act, record: one record, whatever comes of it.
+
+        Raises PermissionDenied, InvalidField, SettingsError, StoreUnavailable.
+        """
         identities = principals.load_identities(self._connection)
+        self._principal, self._source, self._identities = principal, source, identities
+        self._action, self._touched, self._recorded = action[:MAX_NAME], "", False
         decision = RoleAuthorizer(identities.roles).decide_named(principal, action, None)
+        self._rule = decision.rule
         run = _ACTIONS.get(action)
         if not decision.allowed or run is None:
-            self._record(principal, source, action, "refused", decision.rule, identities)
-            raise PermissionDenied(f"{principal.name or 'nobody'} may not {action}: {decision.reason}")
-        self._rule, self._principal, self._source = decision.rule, principal, source
-        self._action, self._identities = action, identities
-        self._touched = ""
-        self._recorded = False
+            self._record("refused")
+            raise PermissionDenied(
+                f"{principal.name or 'nobody'} may not {self._action}: {decision.reason[: 2 * MAX_NAME]}"
+            )
         try:
-            result = run(self, **arguments)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise InvalidField(f"{action}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            result = self._run(run, arguments)
+        except Exception as error:
+            self._record("failed", type(error).__name__)
+            raise
         if not self._recorded:
-            self._record(principal, source, action, "allowed", decision.rule, identities, self._touched)
+            self._record("allowed")
         return result
+
+    def refuse(self, source: str, action: str, error: KmipError) -> None:
+        """Record that somebody came who is nobody here."""
+        self._principal = Principal(name="", domain="", authentication="none")
+        self._source, self._identities = source, principals.load_identities(self._connection)
+        self._action, self._touched, self._rule = action[:MAX_NAME], "", str(getattr(error, "detail", ""))
+        self._record("refused", type(error).__name__)
+
+    def _run(self, run: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        require_text(arguments)
+        try:
+            return run(self, **arguments)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))[:MAX_NAME]
+            raise InvalidField(f"{self._action}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
 
     # --- the rooms ----------------------------------------------------------------------------
 
@@ -101,40 +123,29 @@ class Actions:
             )
         return self._opened
 
-    def _entry(
-        self, principal: Principal, source: str, action: str, outcome: str, rule: str, revision: int, touched: str
-    ) -> AuditEntry:
+    def _entry(self, outcome: str, reason: str, revision: int, touched: str) -> AuditEntry:
         return AuditEntry(
             request_identifier=str(uuid.uuid4()),
-            principal=principal.name,
-            authentication=principal.authentication,
-            source=source,
-            operation=action,
+            principal=self._principal.name,
+            authentication=self._principal.authentication,
+            source=self._source,
+            operation=self._action,
             version="",
             object=touched,
             outcome=outcome,
-            reason="",
-            rule=rule,
+            reason=reason,
+            rule=self._rule,
             policy_revision=revision,
         )
 
-    def _record(
-        self,
-        principal: Principal,
-        source: str,
-        action: str,
-        outcome: str,
-        rule: str,
-        identities: Identities,
-        touched: str = "",
-    ) -> None:
-        entry = self._entry(principal, source, action, outcome, rule, identities.policy_revision, touched)
+    def _record(self, outcome: str, reason: str = "") -> None:
+        entry = self._entry(outcome, reason, self._identities.policy_revision, self._touched)
         self._open()[2].apply([UnitOfWork(writes=(), audit=(entry,))])
 
     def _change(self, change: Callable[[sqlite3.Connection], None], touched: str) -> None:
         """A change of identities, its record and the new policy revision, in one transaction."""
         revision = self._identities.policy_revision + 1
-        entry = self._entry(self._principal, self._source, self._action, "allowed", self._rule, revision, touched)
+        entry = self._entry("allowed", "", revision, touched)
 
         def changed(connection: sqlite3.Connection) -> None:
             change(connection)
@@ -165,7 +176,7 @@ class Actions:
 
     @validate_call
     def client_list(self) -> list[dict[str, Any]]:
-        """Every principal, its roles and certificates."""
+        """Every principal of the domain, its roles and certificates."""
         by_principal: dict[str, list[CertificateRecord]] = {}
         for certificate in self._identities.certificates.values():
             by_principal.setdefault(certificate.principal, []).append(certificate)
@@ -187,15 +198,16 @@ class Actions:
                 ],
             }
             for record in self._identities.principals.values()
+            if record.domain == self._principal.domain
         ]
 
     @validate_call
     def client_enroll(
         self,
-        name: str,
-        role: str,
+        name: Name,
+        role: Name,
         days: int = CERTIFICATE_DAYS,
-        group: str = "",
+        group: OptionalName = "",
         certificate: str | None = None,
     ) -> dict[str, Any]:
         """A new principal, with a certificate of the instance's own CA whose private key is kept nowhere.
@@ -203,6 +215,14 @@ class Actions:
         `certificate` (PEM) is one that the device has made itself: it is pinned, and none is issued. What a
         principal with a `group` makes belongs to the group. Raises SettingsError.
         """
+        self._touched = name
+        if not 1 <= days <= AUTHORITY_DAYS:
+            raise SettingsError(f"days is 1 to {AUTHORITY_DAYS}: no certificate outlives the CA")
+        taken = self._identities.principals.get(name)
+        if taken is not None and taken.domain == self._principal.domain and not taken.enabled:
+            raise SettingsError(f"{name!r} is revoked; to undo that: kmip-admin client restore {name}")
+        if taken is not None:
+            raise SettingsError(f"the name {name!r} exists already; give another")
         if role not in self._identities.roles:
             known = ", ".join(sorted(self._identities.roles))
             raise SettingsError(f"there is no role {role!r}; there are {known}")
@@ -248,36 +268,54 @@ class Actions:
 
     def _issued(self, name: str, days: int) -> Issued:
         certs = self._instance.settings.folder / "certs"
+        require_private_authority(self._instance.settings.folder)
         try:
             authority, key = (certs / "ca.pem").read_bytes(), (certs / "ca.key").read_bytes()
         except OSError as error:
-            raise SettingsError(f"the CA in {certs} cannot be read: {error.strerror}") from error
+            raise SettingsError(
+                f"the CA in {certs} cannot be read: {error.strerror}; enrol on the node that has the CA's key, "
+                "or pin the device's own certificate with --certificate"
+            ) from error
         return issue(authority, key, name, days=days)
 
     @validate_call
-    def client_password(self, name: str, password: str, username: str | None = None) -> dict[str, Any]:
+    def client_password(self, name: Name, password: str, username: Name | None = None) -> dict[str, Any]:
         """Give a client a password, for devices that send one with every message. Raises SettingsError."""
-        if name not in self._identities.principals:
-            raise SettingsError(f"there is no client {name!r}")
+        self._client(name)
         if not password:
             raise SettingsError("a password is not empty")
         username = username or name
         taken = self._identities.credentials.get(username)
         if taken is not None and taken.principal != name:
-            raise SettingsError(f"the username {username!r} is that of {taken.principal}")
+            raise SettingsError(f"the username {username!r} is another client's")
         record = CredentialRecord(username=username, principal=name, password_hash=hasher.hash(password))
         self._change(lambda connection: principals.set_credential(connection, record), name)
         return {"name": name, "username": username}
 
     @validate_call
-    def client_revoke(self, name: str) -> dict[str, Any]:
+    def client_revoke(self, name: Name) -> dict[str, Any]:
         """Let a principal in no more: its certificates are revoked, its connections closed. Its keys stay."""
-        if name not in self._identities.principals:
-            raise SettingsError(f"there is no client {name!r}")
+        self._client(name)
         if name == self._principal.name:
             raise SettingsError("nobody revokes himself")
         self._change(lambda connection: _revoke(connection, name), name)
         return {"name": name, "enabled": False}
+
+    @validate_call
+    def client_restore(self, name: Name) -> dict[str, Any]:
+        """Undo a revocation: the principal and its certificates are let in again."""
+        if self._client(name).enabled:
+            raise SettingsError(f"{name!r} is not revoked")
+        self._change(lambda connection: principals.restore(connection, name), name)
+        return {"name": name, "enabled": True}
+
+    def _client(self, name: str) -> PrincipalRecord:
+        """A principal of the administrator's own domain. Raises SettingsError."""
+        self._touched = name
+        record = self._identities.principals.get(name)
+        if record is None or record.domain != self._principal.domain:
+            raise SettingsError(f"there is no client {name!r}")
+        return record
 
     @validate_call
     def key_list(self, limit: int = 100, owner: str | None = None, destroyed: bool = False) -> list[dict[str, Any]]:
@@ -300,13 +338,13 @@ class Actions:
     @validate_call
     def key_show(self, unique_identifier: str) -> dict[str, Any]:
         """Every attribute of one object; never its value."""
+        self._touched = unique_identifier[:MAX_NAME]
         stored = self._open()[1].find(unique_identifier)
         if stored is None or stored.domain != self._principal.domain:
             raise ObjectNotFound(f"no object has the Unique Identifier {unique_identifier}")
-        self._touched = unique_identifier
         attributes: dict[str, list[str]] = {}
         for attribute in stored.attributes:
-            attributes.setdefault(attribute.key.title, []).append(_shown(attribute.value))
+            attributes.setdefault(attribute.key.title, []).append(shown(attribute.key, attribute.value))
         return {**self._summary(stored), "revision": stored.revision, "attributes": attributes}
 
     def _summary(self, stored: StoredObject) -> dict[str, Any]:
@@ -355,18 +393,13 @@ def _revoke(connection: sqlite3.Connection, name: str) -> None:
         raise SettingsError(f"there is no client {name!r}")
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Registered):
-        return value.title
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "status": Actions.status,
     "client.list": Actions.client_list,
     "client.enroll": Actions.client_enroll,
     "client.password": Actions.client_password,
     "client.revoke": Actions.client_revoke,
+    "client.restore": Actions.client_restore,
     "key.list": Actions.key_list,
     "key.show": Actions.key_show,
     "audit.tail": Actions.audit_tail,

@@ -24,11 +24,19 @@ from zope.interface import implementer
 
 from kmip_server import metrics
 from kmip_server.admin.actions import Actions, Instance
+from kmip_server.admin.connections import AdminSite, Bounded
 from kmip_server.app import local_socket, node_of
-from kmip_server.errors import AuthenticationNotSuccessful, KmipError, PermissionDenied, SettingsError
+from kmip_server.errors import (
+    AuthenticationNotSuccessful,
+    KmipError,
+    PermissionDenied,
+    SettingsError,
+    StoreUnavailable,
+)
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
+from kmip_server.transport.addresses import address
 from kmip_server.transport.tls import ServerTLS
 
 if TYPE_CHECKING:
@@ -38,9 +46,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREFIX = b"v1"
-MAX_BODY = 1 << 20
-MAX_CONNECTIONS = 64
-"""On the port; Twisted drops one after a minute of silence. The socket of this machine is not bounded."""
 _CREDENTIALS = struct.Struct("3i")
 LOCAL_DOMAIN = "default"
 
@@ -68,18 +73,20 @@ class AdminListener:
 
     def listen(self) -> str:
         """Open the socket and, where enabled, the port; returns HOST:PORT or "-"."""
-        site = server.Site(_Root(self))
-        site.displayTracebacks = False
+        site = AdminSite(_Root(self))
         path = local_socket(self._application.settings)
         _clear_left_behind(path)
-        self._ports.append(self._reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False))
+        self._ports.append(self._reactor.listenUNIX(str(path), self._bounded(site), mode=0o600, wantPID=False))
         admin = self._application.settings.admin
         if not admin.enabled:
             return "-"
-        over_tls = _Bounded(_Creator(self), False, site)  # type: ignore[arg-type]
+        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site))  # type: ignore[arg-type]
         port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
         self._ports.append(port)
-        return f"{admin.host}:{port.getHost().port}"
+        return address(admin.host, port.getHost().port)
+
+    def _bounded(self, site: AdminSite) -> Bounded:
+        return Bounded(self._reactor, site, self._kmip.limits, self._kmip.handshake_failed)
 
     def reload(self) -> None:
         self.tls = self._kmip.tls
@@ -101,6 +108,10 @@ class AdminListener:
             "hsm_available": application.keystore.is_available(),
             "connections": int(metrics.value("kmip_connections")),
             "messages": int(metrics.value("kmip_messages_total")),
+            "messages_malformed": int(metrics.value("kmip_messages_malformed_total")),
+            "handshakes_failed": int(metrics.total("kmip_handshakes_failed_total")),
+            "connections_refused": int(metrics.total("kmip_connections_refused_total")),
+            "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
             "clock_behind_seconds": application.clock.seconds_behind(),
         }
 
@@ -110,8 +121,7 @@ class AdminListener:
         if hasattr(channel, "getPeerCertificate"):
             certificate = self.tls.certificate_of(channel.getHandle())
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-            host = channel.getPeer()
-            peer = Peer(address=f"{host.host}:{host.port}", certificate=der, fingerprint=fingerprint(der))
+            peer = Peer(address=_address(request), certificate=der, fingerprint=fingerprint(der))
             return self._application.answerer.identify(peer, None, V1_4), peer.address
         packed = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         process, user, _ = _CREDENTIALS.unpack(packed)
@@ -120,19 +130,37 @@ class AdminListener:
         return local_principal(user), f"process {process}"
 
     def perform(self, request: Any, action: str, arguments: dict[str, Any]) -> defer.Deferred[Any]:
-        principal, source = self.principal_of(request)
+        """The result of an action, or why not; both are on record before anything is said."""
+        try:
+            principal, source = self.principal_of(request)
+        except AuthenticationNotSuccessful as error:
+            refusal, where = error, _address(request)
+
+            def act() -> Any:
+                self._actions.refuse(where, action, refusal)
+                raise refusal
+        else:
+
+            def act() -> Any:
+                return self._actions.perform(principal, source, action, arguments)
+
         done: defer.Deferred[Any] = defer.Deferred()
 
-        def act() -> None:
+        def run() -> None:
             try:
-                result = self._actions.perform(principal, source, action, arguments)
+                result = act()
             except Exception as error:
                 self._reactor.callFromThread(done.errback, error)
             else:
                 self._reactor.callFromThread(done.callback, result)
 
-        self._pool.submit(act)
+        self._pool.submit(run)
         return done
+
+
+def _address(request: Any) -> str:
+    peer = request.channel.transport.getPeer()
+    return address(peer.host, peer.port) if hasattr(peer, "port") else "local"
 
 
 def _clear_left_behind(path: Path) -> None:
@@ -161,13 +189,6 @@ class _Creator:
         return self._listener.tls.connection()
 
 
-class _Bounded(TLSMemoryBIOFactory):
-    """No more connections than administration needs, so that silent ones do not use up descriptors."""
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
-
-
 class _Root(resource.Resource):
     """POST /v1/ACTION with a JSON object of arguments."""
 
@@ -181,17 +202,13 @@ class _Root(resource.Resource):
         if request.method != b"POST" or len(request.postpath) != 2 or request.postpath[0] != PREFIX:
             return _reply(request, 404, {"error": "POST /v1/ACTION"})
         try:
-            body = request.content.read(MAX_BODY + 1)
-            arguments = json.loads(body or b"{}")
-            if len(body) > MAX_BODY or not isinstance(arguments, dict):
+            arguments = json.loads(request.content.read() or b"{}")
+            if not isinstance(arguments, dict):
                 raise ValueError
-        except ValueError:
+        except (ValueError, RecursionError):
             return _reply(request, 400, {"error": "the body is a JSON object of arguments"})
-        try:
-            action = request.postpath[1].decode("ascii", "replace")
-            done = self._listener.perform(request, action, arguments)
-        except KmipError as error:
-            return _reply(request, 403, {"error": error.message})
+        action = request.postpath[1].decode("ascii", "replace")
+        done = self._listener.perform(request, action, arguments)
         finished = {"gone": False}
         request.notifyFinish().addErrback(lambda _: finished.update(gone=True))
         done.addCallbacks(
@@ -202,10 +219,13 @@ class _Root(resource.Resource):
 
 
 def _failed(error: Exception) -> tuple[int, dict[str, str]]:
-    if isinstance(error, PermissionDenied):
+    if isinstance(error, (PermissionDenied, AuthenticationNotSuccessful)):
         return 403, {"error": error.message}
     if isinstance(error, SettingsError):
         return 409, {"error": str(error)}
+    if isinstance(error, StoreUnavailable):
+        log.error("an administrative action failed: %s", error.message)
+        return 503, {"error": error.message}
     if isinstance(error, KmipError):
         return 400, {"error": error.message}
     if isinstance(error, TypeError):
@@ -222,5 +242,7 @@ def _finish(request: Any, finished: dict[str, bool], code: int, result: Any) -> 
 
 def _reply(request: Any, code: int, result: Any) -> bytes:
     request.setResponseCode(code)
+    body = json.dumps(result).encode() + b"\n"
     request.setHeader(b"content-type", b"application/json")
-    return json.dumps(result).encode() + b"\n"
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return body

@@ -35,7 +35,7 @@ FIELDS = (
 """The array's fields. `time` is microseconds since 1970, UTC."""
 
 CHAIN_START = "chain start"
-"""The operation of a chain's first record; its `object` names the heads of the chains before it."""
+"""The operation of a chain's first record; its `object` names the heads of chains before it that none names yet."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from kmip_server.config.settings import Settings
+from kmip_server.config.settings import Audit, Directory, Https, Settings
 from kmip_server.errors import SettingsError
 
 _RULE_SOURCES = (
@@ -28,6 +29,7 @@ _RULE_SOURCES = (
     "san.dns",
     "san.email",
     "san.uri",
+    "san.upn",
 )
 
 # What the file may say but this version cannot do yet.
@@ -36,7 +38,10 @@ _UNAVAILABLE: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ("server.workers", lambda s: s.server.workers > 1, "more than one worker"),
     ("store.url", lambda s: not s.store.url.startswith("sqlite:///"), "a database other than SQLite"),
     ("audit.reads", lambda s: s.audit.reads == "deferred", "deferred recording"),
+    ("audit.retention_days", lambda s: s.audit.retention_days != Audit().retention_days, "an end of retention"),
     ("directory.urls", lambda s: bool(s.directory.urls), "a directory"),
+    ("directory", lambda s: not s.directory.urls and s.directory != Directory(), "a directory"),
+    ("https", lambda s: not s.https.enabled and s.https != Https(), "HTTPS"),
     ("role_mapping", lambda s: bool(s.role_mapping), "a mapping of directory groups"),
     ("tls.crl", lambda s: bool(s.tls.crl), "revocation lists"),
     ("keystore.token", lambda s: len(s.keystore.token) > 1, "more than one token"),
@@ -69,7 +74,8 @@ def parse(data: dict[str, Any], source: str) -> Settings:
         if isinstance(rule, dict) and "from" in rule:
             rule["source"] = rule.pop("from")
     try:
-        settings = TypeAdapter(Settings).validate_python(data)
+        # By way of JSON, whose types pydantic takes strictly without taking tables amiss: true is no number.
+        settings = TypeAdapter(Settings).validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         lines = [f"{source}: {_complaint(each)}" for each in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from None

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -126,7 +126,7 @@ class Audit:
     """The record."""
 
     reads: Literal["durable", "deferred"] = _setting("durable", "deferred is not available in this version")
-    retention_days: Count = _setting(3650, "how long records are kept")
+    retention_days: Count = _setting(3650, "how long records are kept. Not available in this version: all are kept")
 
 
 @dataclass(config=_CONFIG)
@@ -151,7 +151,9 @@ class Directory:
 class IdentityRule:
     """One rule; the first that finds its field in the certificate names the principal."""
 
-    source: str = _setting("subject.CN", "sha256, subject.CN, .O, .OU, .UID, .serialNumber, san.dns, .email, .uri")
+    source: str = _setting(
+        "subject.CN", "sha256, subject.CN, .O, .OU, .UID, .serialNumber, san.dns, .email, .uri, .upn"
+    )
     principal: str = _setting("{value}", 'the principal; "{value}" stands for what was found')
 
 

@@ -34,7 +34,7 @@ def _lines(section: str, kind: Any, given: dict[str, Any]) -> Iterator[str]:
         inner = _kind(kind, key.name)
         value = given.get(name, _default(key))
         if dataclasses.is_dataclass(inner):
-            tables += [_table(name, row) for row in value]
+            tables += [_table(name, dataclasses.asdict(row) if inner is type(row) else row) for row in value]
         else:
             yield f"{key.name} = {toml(value)}  # {_meaning(kind, key)}\n"
     yield from tables

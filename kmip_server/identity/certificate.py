@@ -30,7 +30,9 @@ _ALTERNATIVE: dict[str, Any] = {
     "san.email": x509.RFC822Name,
     "san.uri": x509.UniformResourceIdentifier,
 }
-SOURCES = ("sha256", *_SUBJECT, *_ALTERNATIVE)
+_UPN = "san.upn"
+_UPN_TYPE = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+SOURCES = ("sha256", *_SUBJECT, *_ALTERNATIVE, _UPN)
 """What a rule may read."""
 
 
@@ -70,6 +72,7 @@ def facts_of(der: bytes, fingerprint: str) -> CertificateFacts:
         names = _alternative_names(certificate)
         for source, kind in _ALTERNATIVE.items():
             values[source] = tuple(str(v) for v in names.get_values_for_type(kind)) if names else ()
+        values[_UPN] = _user_principal_names(names) if names else ()
     except Exception as error:
         # What the parser raises for odd certificates is many things, not all of them documented (an ediPartyName
         # among the alternative names is one). Whatever it is, such a certificate names nobody.
@@ -83,6 +86,26 @@ def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternative
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
+
+
+def _user_principal_names(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
+    """Microsoft's User Principal Names, which are otherNames of a UTF8String."""
+    others = names.get_values_for_type(x509.OtherName)
+    return tuple(_utf8_string(each.value) for each in others if each.type_id == _UPN_TYPE)
+
+
+def _utf8_string(der: bytes) -> str:
+    """A DER UTF8String of at most 255 bytes; for anything else "", which names nobody."""
+    content = der[2:] if der[1:2] < b"\x80" else der[3:]
+    if len(content) > 255:
+        return ""
+    length = bytes([len(content)]) if len(content) < 0x80 else bytes([0x81, len(content)])
+    if der != b"\x0c" + length + content:
+        return ""  # another type, or a second spelling of the same string
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
 
 
 def principal_name(facts: CertificateFacts, rules: Sequence[IdentityRule], identities: Identities) -> str:

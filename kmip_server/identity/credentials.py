@@ -2,8 +2,8 @@
 
 Strategy: some appliances send their password with every message, and Argon2id takes tens of milliseconds, so
 a password that was right is remembered for a minute: as a keyed hash under a key of this process alone, and
-only while the policy revision stands. A wrong one is never remembered. An unknown user costs as much as a
-wrong password.
+only while the policy revision stands. Nothing else is remembered: a wrong password, an unknown user and the right
+password of somebody else cost the same, the first time and the next, so none can be told from another.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from base64 import b64encode
+from collections.abc import Collection
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -46,11 +47,14 @@ class PasswordCheck:
         self._lock = threading.Lock()
         self._nobody = _hash_of_nothing()
 
-    def principal_of(self, username: str, password: str, identities: Identities) -> str:
-        """The principal whose credential this is. Raises NotIdentified."""
+    def principal_of(
+        self, username: str, password: str, identities: Identities, speaks_for: Collection[str]
+    ) -> str:
+        """The principal whose credential this is, one that the sender speaks for. Raises NotIdentified."""
         record = identities.credentials.get(username)
         mark = hmac.digest(self._key, f"{len(username)} {username}{password}".encode(), "sha256")
-        if record is not None and self._is_remembered(mark, identities.policy_revision):
+        is_one = record is not None and record.principal in speaks_for
+        if record is not None and is_one and self._is_remembered(mark, identities.policy_revision):
             return record.principal
         try:
             hasher.verify(record.password_hash if record is not None else self._nobody, password)
@@ -58,6 +62,8 @@ class PasswordCheck:
             raise NotIdentified(f"the password of user {username!r} is wrong, or there is no such user") from error
         if record is None:
             raise NotIdentified(f"there is no user {username!r}")
+        if not is_one:
+            raise NotIdentified(f"the credential names {record.principal}, whom the certificate does not speak for")
         self._remember(mark, identities.policy_revision)
         return record.principal
 

@@ -53,10 +53,8 @@ class Identifier:
         if credential.credential_type != CredentialType.USERNAME_AND_PASSWORD:
             raise NotIdentified(f"credentials of type {credential.credential_type.title} are not served")
         given: UsernameAndPassword = credential_value(credential, UsernameAndPassword, version)
-        named = self._passwords.principal_of(given.username, given.password or "", identities)
-        record = identities.principals[principal.name]
-        if named != principal.name and named not in record.speaks_for:
-            raise NotIdentified(f"the credential names {named}, the certificate {principal.name}")
+        own = (principal.name, *identities.principals[principal.name].speaks_for)
+        named = self._passwords.principal_of(given.username, given.password or "", identities, own)
         return _principal(identities.principals.get(named), "certificate+password", named)
 
     def is_over(self, peer: Peer) -> bool:

@@ -13,8 +13,11 @@ def token_holder(module: str, label: str, pin_file: Path, folder: Path) -> Holde
     from kmip_server.keystore.pkcs11 import TokenHolder
 
     own = folder / softhsm.FOLDER
-    is_own = softhsm.is_softhsm(module) and own.is_dir()
-    return TokenHolder(module, label, pin_file, own if is_own else None)
+    if not softhsm.is_softhsm(module):
+        return TokenHolder(module, label, pin_file)
+    if own.is_dir():
+        return TokenHolder(module, label, pin_file, own)
+    return TokenHolder(module, label, pin_file, absent_folder=own)
 
 
 def software_holder(folder: Path) -> Holder:

@@ -85,12 +85,19 @@ def load(path: str) -> Any:
     if key not in _loaded:
         try:
             initialise(path)
-            _loaded[key] = _Module(path)
+            _loaded[key] = _kept(_Module(path))
         except (OSError, AttributeError, PKCS11Error) as error:
             raise SettingsError(
                 f"the PKCS#11 module {path} cannot be loaded: {error}; install it, or correct keystore.token"
             ) from error
     return _loaded[key]
+
+
+def _kept(module: _Module) -> _Module:
+    """The module with a reference that nobody gives back: at the interpreter's end it would be unloaded when its
+    class is gone already, and python-pkcs11 complains of that on the screen."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(module))
+    return module
 
 
 def function_list(path: str) -> FunctionList:

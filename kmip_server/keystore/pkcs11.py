@@ -61,15 +61,25 @@ class TokenHolder:
     A thread's session stays open until the thread calls `close`: for threads that live as long as the holder.
     """
 
-    def __init__(self, module_path: str, label: str, pin_file: Path, softhsm_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        module_path: str,
+        label: str,
+        pin_file: Path,
+        softhsm_folder: Path | None = None,
+        *,
+        absent_folder: Path | None = None,
+    ) -> None:
         """Nothing is loaded yet: that is for `open`, in the process that will use it.
 
-        `softhsm_folder`: where the instance's own SoftHSM token lives, if it has one.
+        `softhsm_folder`: where the instance's own SoftHSM token lives, if it has one. `absent_folder`: where it
+        would live; SoftHSM's own configuration says where the token is, but people may want to know.
         """
         self._module_path = module_path
         self._label = label
         self._pin_file = pin_file
         self._softhsm_folder = softhsm_folder
+        self._absent_folder = absent_folder
         self._process = 0
         self._reset()
 
@@ -140,10 +150,7 @@ class TokenHolder:
         try:
             self._token = self._found()
         except pkcs11.NoSuchToken as error:
-            raise SettingsError(
-                f"the module {self._module_path} has no token with the label {self._label!r}; "
-                "list them with: pkcs11-tool --module MODULE -L"
-            ) from error
+            raise SettingsError(self._no_token()) from error
         except pkcs11.MultipleTokensReturned as error:
             raise SettingsError(
                 f"several tokens have the label {self._label!r}; give them labels of their own"
@@ -152,6 +159,15 @@ class TokenHolder:
             raise SettingsError(
                 f"the module {self._module_path} failed: {_named(error)}; see its own log"
             ) from error
+
+    def _no_token(self) -> str:
+        if self._softhsm_folder is not None:
+            folder = self._softhsm_folder / "tokens"
+            return f"the folder {folder} has no token {self._label!r}; restore it, or a backup"
+        text = f"the module {self._module_path} has no token with the label {self._label!r}"
+        if self._absent_folder is not None:
+            return f"{text}, nor is there a folder {self._absent_folder} of its own; restore it, or a backup"
+        return f"{text}; list them with: pkcs11-tool --module {self._module_path} -L"
 
     def _usable_schemes(self) -> tuple[Scheme, ...]:
         try:

@@ -40,6 +40,13 @@ def require_private(path: Path) -> None:
         raise SettingsError(f"the private key {path} can be read by others; run: chmod 600 {path}")
 
 
+def require_private_authority(folder: Path) -> None:
+    """As `require_private`, for the key of the instance's own CA, where it has one."""
+    key = folder / "certs" / "ca.key"
+    if key.exists():
+        require_private(key)
+
+
 def read_private_key(path: Path) -> PrivateKeyTypes:
     """A private key in PEM form. Raises SettingsError; nobody is ever asked for a pass phrase."""
     require_private(path)

@@ -1,7 +1,9 @@
 """The audit chain in the database: starting one, appending to it, reading it back.
 
 Strategy: each writer has its own chain, so writers never wait for each other's hash. A new chain's first record
-names the heads of all chains before it, so a chain that loses its tail is missed by its successor. The head in
+names the heads that no chain's start names yet. So every head is covered: by the start that names it, that one by
+the start that names its own chain's head, and so on to the newest; a chain that loses its tail, or that is gone,
+is missed. A chain that has ended is named once, so starts stay short however many there have been. The head in
 memory moves only when the database has it: after a failed commit it is what it was.
 """
 
@@ -23,6 +25,7 @@ from kmip_server.store.database import Statement, translated
 
 _c, _r = tables.audit_chains.c, tables.audit_records.c
 _HEADS = Statement(select(_c.id, _c.length, _c.head).order_by(_c.id))
+_STARTS = Statement(select(_r.record).join(tables.audit_chains, (_r.chain == _c.id) & (_r.number == 1)))
 _NEW_CHAIN = Statement(insert(tables.audit_chains))
 _APPEND = Statement(insert(tables.audit_records))
 assert _APPEND.order == ("chain", "number", "record", "hash")
@@ -36,6 +39,8 @@ _TAIL = Statement(select(_r.record).order_by(_r.number.desc()).where(_r.chain ==
 _ALL = Statement(select(_r.chain, _r.number, _r.record, _r.hash).order_by(_r.chain, _r.number))
 
 
+_Head = tuple[int, int, bytes]
+"""A chain, its length and the hash of its last record."""
 _ROWS = 64
 """Rows in one INSERT: a statement for each row would let go of the interpreter lock as often."""
 
@@ -50,7 +55,7 @@ class Chain:
     """One writer's chain. `append` inside a transaction, then `keep` or `forget` once it is known how it ended."""
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock, node: str) -> None:
-        """Start a chain whose first record names the heads of all others. Its own transaction."""
+        """Start a chain whose first record names every head that none names yet. Its own transaction."""
         self._connection = connection
         self._clock = clock
         with translated():
@@ -63,7 +68,7 @@ class Chain:
                 connection, id=self.chain, node=node, started=now, last_time=now, length=0, head=self._head
             )
             self._next = (self._head, self._number)
-            self.append([_start_entry(heads)])
+            self.append([_start_entry(_unnamed(connection, heads))])
             connection.execute("COMMIT")
         self.keep()
 
@@ -95,7 +100,17 @@ class Chain:
         self._next = (self._head, self._number)
 
 
-def _start_entry(heads: list[tuple[int, int, bytes]]) -> AuditEntry:
+def _unnamed(connection: sqlite3.Connection, heads: list[_Head]) -> list[_Head]:
+    """The heads that no chain's start names: those of chains that are new, or have grown since."""
+    named: set[_Head] = set()
+    for (text,) in _STARTS.run(connection):
+        record = dict(zip(FIELDS, json.loads(text), strict=True))
+        if record["operation"] == CHAIN_START:
+            named |= {(chain, length, bytes.fromhex(head)) for chain, length, head in json.loads(record["object"])}
+    return [each for each in heads if tuple(each) not in named]
+
+
+def _start_entry(heads: list[_Head]) -> AuditEntry:
     named = json.dumps([[chain, length, head.hex()] for chain, length, head in heads], separators=(",", ":"))
     return AuditEntry(
         request_identifier="",

@@ -62,17 +62,29 @@ def path_of(url: str, base: Path) -> Path:
 def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """A connection with every setting the promises rest on. Raises SettingsError, StoreUnavailable."""
     if not create and not path.exists():
-        raise SettingsError(f"the database {path} does not exist; make an instance with kmip-server init")
+        raise SettingsError(
+            f"the database {path} (store.url) does not exist; restore a backup, "
+            "or make an instance with kmip-server init"
+        )
     if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"the database {path} can be read by others; run: chmod 600 {path}")
     if create:
         path.touch(mode=0o600)
-    with translated():
+    connection = None
+    try:
         connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise SettingsError(
+                f"the database {path} (store.url) is damaged ({error}); restore a backup"
+            ) from error
+        raise StoreUnavailable(f"the database {path} (store.url) cannot be opened: {error}") from error
     return connection
 
 

@@ -32,7 +32,10 @@ def require_known(connection: sqlite3.Connection) -> None:
     """Raise SettingsError unless this release can serve the database as it is."""
     present = version(connection)
     if present is None:
-        raise SettingsError("the database has no tables; make an instance with kmip-server init")
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise SettingsError(
+            f"the database {path} (store.url) is empty; restore a backup, or make an instance with kmip-server init"
+        )
     if present not in KNOWN:
         raise SettingsError(
             f"the database has the schema {present}, made by a newer release; run that release, or restore a backup"

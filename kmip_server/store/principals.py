@@ -224,6 +224,12 @@ def revoke(connection: sqlite3.Connection, principal: str) -> bool:
     return _ENABLE.run(connection, principal=principal, new_enabled=False).rowcount == 1
 
 
+def restore(connection: sqlite3.Connection, principal: str) -> None:
+    """Undo `revoke`: enable a principal, and let its certificates in again."""
+    _REVOKE.run(connection, of_principal=principal, new_revoked=False)
+    _ENABLE.run(connection, principal=principal, new_enabled=True)
+
+
 def add_sealing_key(connection: sqlite3.Connection, record: SealingKeyRecord) -> None:
     _ADD_SEALING_KEY.run(
         connection,

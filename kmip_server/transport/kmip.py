@@ -93,7 +93,7 @@ class KmipConnection(TwistedProtocol):
         try:
             certificate = self._factory.tls.certificate_of(self.transport.getHandle())
         except CertificateRefused as refused:
-            self._factory.handshake_failed(self, refused.fault)
+            self._factory.handshake_failed(self.address, refused.fault)
             self.abort("certificate")
             return
         self._factory.admission.prove(self.place)
@@ -138,7 +138,7 @@ class KmipConnection(TwistedProtocol):
         if self._peer is None and isinstance(reason.value, SSL.Error):
             connection = self.transport.getHandle()
             fault = faults.of_error(reason.value, connection.code, connection.subject)
-            self._factory.handshake_failed(self, fault)
+            self._factory.handshake_failed(self.address, fault)
         self._waiting.clear()
         self._factory.held -= self._held
         self._factory.forget(self)
@@ -295,8 +295,8 @@ class KmipFactory(Factory):
             self._connections[ended].abort("limit")
         return ended is not connection.place
 
-    def handshake_failed(self, connection: KmipConnection, fault: Fault) -> None:
-        self._faults.tell(connection.address, fault)
+    def handshake_failed(self, address: str, fault: Fault) -> None:
+        self._faults.tell(address, fault)
 
     def forget(self, connection: KmipConnection) -> None:
         self._connections.pop(connection.place, None)
@@ -338,7 +338,7 @@ class KmipFactory(Factory):
         now = self.reactor.seconds()
         for connection in [c for c in self._connections.values() if c.deadline < now]:
             if connection.cause == "handshake":
-                self.handshake_failed(connection, faults.TIMEOUT)
+                self.handshake_failed(connection.address, faults.TIMEOUT)
             connection.abort(connection.cause)
         for place in self.admission.surplus(now):
             metrics.connections_refused.labels("handshakes").inc()

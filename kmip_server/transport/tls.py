@@ -74,6 +74,7 @@ class CertificateRefused(AuthenticationNotSuccessful):
     def __init__(self, fault: Fault) -> None:
         super().__init__("the client certificate is not accepted")
         self.fault = fault
+        self.detail = str(fault)
 
 
 class VerifiedConnection(SSL.Connection):

@@ -11,6 +11,7 @@ and writer are opened before anybody is served, and recover by themselves: the t
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -68,6 +69,8 @@ class _Job:
     until: float
     request_identifier: str
     is_slow: bool
+    number: int
+    """In the order in which requests came."""
     evaluation: Evaluation | None = None
     contended: frozenset[str] = frozenset()
     """The objects it would have changed when it was overtaken."""
@@ -103,6 +106,7 @@ class Executor:
         self._slow: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
         # Evaluated on the pool, or overtaken: these had their turn already.
         self._ready: deque[_Job] = deque()
+        self._numbers = itertools.count()
         self._wake = threading.Condition()
         # Whose requests are on the pool.
         self._on_pool: set[str] = set()
@@ -136,7 +140,7 @@ class Executor:
         """Queue a request. False where the queue is full or the executor is stopping: try again later."""
         slow = is_slow(message)
         identifier = self._answerer.clock.identifier()
-        job = _Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier, slow)
+        job = _Job(message, peer, deliver, time.monotonic() + RETRY_SECONDS, identifier, slow, next(self._numbers))
         with self._wake:
             queue = self._slow if slow else self._quick
             if self._stopping or not queue.put(peer.fingerprint, job):
@@ -260,12 +264,16 @@ class Executor:
 
     def _again(self, overtaken: list[_Job]) -> None:
         """Put them back before what came later, in their order."""
+        if not overtaken:
+            return
         with self._wake:
             for job in reversed(overtaken):
                 if job.is_slow:
                     self._slow.put_first(job.peer.fingerprint, job)
                 else:
-                    self._ready.appendleft(job)
+                    self._ready.append(job)
+            # Among those of earlier groups that wait for the same object too.
+            self._ready = deque(sorted(self._ready, key=lambda each: each.number))
 
     def _refused(self, job: _Job) -> bytes | None:
         """The reply to a request of which nothing was or will be done."""

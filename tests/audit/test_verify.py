@@ -32,6 +32,20 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
+def writer(path: Path, records: int) -> Writer:
+    made = Writer(lambda: database.connect(path), SettableClock(), "node")
+    for number in range(records):
+        made.apply([UnitOfWork(writes=(), audit=(entry(f"Operation {number}"),))])
+    return made
+
+
+def starts(path: Path) -> list[list[list[Any]]]:
+    """What each chain's start names."""
+    select = "SELECT record FROM audit_records WHERE number = 1 ORDER BY chain"
+    records = [json.loads(row[0]) for row in database.connect(path).execute(select)]
+    return [json.loads(record[FIELDS.index("object")]) for record in records]
+
+
 def report(path: Path) -> Report:
     connection = database.connect(path)
     return verify(audit.rows(connection), audit.heads(connection))
@@ -105,3 +119,50 @@ def test_a_record_of_the_format_before_is_still_read(path: Path) -> None:
     assert found[1]["policy_revision"] == 1
     assert "client_correlation_value" not in found[1]
     assert found[0]["client_correlation_value"] == ""
+
+
+def test_a_chain_is_named_again_only_when_it_has_grown(path: Path) -> None:
+    running = writer(path, 1)
+    for _ in range(20):
+        writer(path, 1).close()
+    running.apply([UnitOfWork(writes=(), audit=(entry("Later"),))])
+    writer(path, 1).close()
+    named = [[(chain, length) for chain, length, _ in start] for start in starts(path)]
+    assert named[:5] == [[], [(1, 6)], [(2, 6)], [(3, 2)], [(4, 2)]]
+    assert named[-1] == [(3, 3), (23, 2)]
+    assert report(path).is_whole
+
+
+@pytest.mark.parametrize("chain", range(1, 7))
+def test_a_tail_is_missed_whichever_chain_loses_it(path: Path, chain: int) -> None:
+    """By whoever can also move the chain's head back: each but the newest chain is covered by a later start."""
+    for _ in range(5):
+        writer(path, 1).close()
+    database.connect(path).executescript(
+        f"DELETE FROM audit_records WHERE chain = {chain} AND number > 1;"
+        "UPDATE audit_chains SET length = 1, head = (SELECT hash FROM audit_records"
+        f" WHERE chain = {chain} AND number = 1) WHERE id = {chain}"
+    )
+    assert not report(path).is_whole
+
+
+@pytest.mark.parametrize("chain", range(1, 7))
+def test_a_missing_chain_is_missed(path: Path, chain: int) -> None:
+    for _ in range(5):
+        writer(path, 1).close()
+    database.connect(path).executescript(
+        f"DELETE FROM audit_records WHERE chain = {chain}; DELETE FROM audit_chains WHERE id = {chain}"
+    )
+    assert not report(path).is_whole
+
+
+def test_starts_that_name_every_head_are_still_verified(path: Path) -> None:
+    """As earlier releases wrote them: named twice is not wrong."""
+    connection = database.connect(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "_unnamed", lambda connection, heads: heads)
+        writer(path, 1).close()
+        writer(path, 1).close()
+    writer(path, 1).close()
+    assert [len(start) for start in starts(path)] == [0, 1, 2, 3, 1]
+    assert verify(audit.rows(connection), audit.heads(connection)).is_whole

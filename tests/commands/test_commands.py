@@ -151,6 +151,30 @@ def _missing_database(folder: Path) -> str:
     return "does not exist"
 
 
+def _emptied_database(folder: Path) -> str:
+    for each in folder.glob("kmip.db*"):
+        each.write_bytes(b"")
+    return f"the database {folder / 'kmip.db'} (store.url) is empty; restore a backup"
+
+
+def _damaged_database(folder: Path) -> str:
+    for each in folder.glob("kmip.db-*"):
+        each.unlink()
+    (folder / "kmip.db").write_bytes(b"not a database " * 1000)
+    return f"the database {folder / 'kmip.db'} (store.url) is damaged"
+
+
+def _emptied_token(folder: Path) -> str:
+    shutil.rmtree(folder / "softhsm" / "tokens")
+    (folder / "softhsm" / "tokens").mkdir()
+    return f"the folder {folder / 'softhsm' / 'tokens'} has no token 'kmip-server'; restore it"
+
+
+def _open_authority(folder: Path) -> str:
+    (folder / "certs" / "ca.key").chmod(0o644)
+    return "ca.key can be read by others; run: chmod 600"
+
+
 def _misspelt(folder: Path) -> str:
     path = folder / "kmip-server.toml"
     path.write_text(path.read_text().replace("tls_profile", "tls_profil"))
@@ -165,7 +189,20 @@ def _unavailable(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "break_it",
-    [_wrong_pin, _missing_token, _open_key, _other_key, _newer_schema, _missing_database, _misspelt, _unavailable],
+    [
+        _wrong_pin,
+        _missing_token,
+        _emptied_token,
+        _open_key,
+        _open_authority,
+        _other_key,
+        _newer_schema,
+        _missing_database,
+        _emptied_database,
+        _damaged_database,
+        _misspelt,
+        _unavailable,
+    ],
 )
 def test_what_is_broken_is_one_clear_sentence(tmp_path: Path, break_it: object) -> None:
     folder = make_instance(tmp_path / "kmip")

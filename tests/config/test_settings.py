@@ -57,6 +57,11 @@ WRONG: dict[str, tuple[str, str]] = {
     "database": ('[store]\nurl = "postgresql+psycopg://x"\n', "store.url: a database other than SQLite"),
     "reads": ('[audit]\nreads = "deferred"\n', "audit.reads: deferred recording"),
     "directory": ('[directory]\nurls = ["ldap://x"]\n', "directory.urls: a directory"),
+    "retention": ("[audit]\nretention_days = 30\n", "audit.retention_days: an end of retention is not available"),
+    "start_tls": ("[directory]\nstart_tls = true\n", "directory: a directory is not available"),
+    "https port": ("[https]\nport = 1\n", "https: HTTPS is not available"),
+    "a port that is a truth": ("[kmip]\nport = true\n", "kmip.port: input should be a valid integer, not True"),
+    "a port that is a fraction": ("[kmip]\nport = 5696.0\n", "kmip.port: input should be a valid integer"),
     "crl": ('[tls]\ncrl = ["x"]\n', "tls.crl: revocation lists"),
     "mapping": ('[[role_mapping]]\ngroup = "g"\nrole = "r"\n', "role_mapping: a mapping of directory groups"),
 }
@@ -106,3 +111,11 @@ def test_every_key_is_explained() -> None:
                 assert len(key.metadata["text"]) > 3, key.name
 
     keys(Settings)
+
+
+def test_rows_that_are_set_are_written(tmp_path: Path) -> None:
+    rows = load.parse(
+        tomllib.loads(SOFTWARE + '[[identity.rule]]\nfrom = "san.email"\nprincipal = "mail {value}"\n'), "FILE"
+    )
+    text = write.sample({"keystore.kind": "software", "identity.rule": rows.identity.rule})
+    assert load.parse(tomllib.loads(text), "FILE").identity == rows.identity

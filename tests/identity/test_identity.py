@@ -218,7 +218,7 @@ def test_revocation_counts_at_once() -> None:
 
 def test_a_right_password_is_remembered_only_while_the_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     check = PasswordCheck()
-    assert check.principal_of("user", PASSWORD, IDENTITIES) == "array"
+    assert check.principal_of("user", PASSWORD, IDENTITIES, ("array",)) == "array"
     slow = {"calls": 0}
 
     class Counting:
@@ -227,12 +227,67 @@ def test_a_right_password_is_remembered_only_while_the_policy_stands(monkeypatch
             return hasher.verify(stored, given)
 
     monkeypatch.setattr("kmip_server.identity.credentials.hasher", Counting())
-    check.principal_of("user", PASSWORD, IDENTITIES)
+    check.principal_of("user", PASSWORD, IDENTITIES, ("array",))
     assert slow["calls"] == 0
-    check.principal_of("user", PASSWORD, replace(IDENTITIES, policy_revision=2))
+    check.principal_of("user", PASSWORD, replace(IDENTITIES, policy_revision=2), ("array",))
     assert slow["calls"] == 1
 
 
 def test_no_secret_in_a_repr() -> None:
     assert PASSWORD not in repr(authentication("user", PASSWORD))
     assert "argon2" not in repr(IDENTITIES.credentials["user"])
+
+
+def test_the_right_password_of_another_is_never_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs what a wrong one costs, however often it is sent, and though its owner's is remembered."""
+    from kmip_server.identity import credentials
+
+    check, verified = credentials.PasswordCheck(), []
+    verify = credentials.hasher.verify
+
+    class Counting:
+        def verify(self, stored: str, password: str) -> bool:
+            verified.append(password)
+            return verify(stored, password)
+
+    check.principal_of("user", PASSWORD, IDENTITIES, ("array",))
+    monkeypatch.setattr(credentials, "hasher", Counting())
+    for _ in range(2):
+        with pytest.raises(NotIdentified):
+            check.principal_of("user", PASSWORD, IDENTITIES, ("thief",))
+    assert len(verified) == 2
+
+
+UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+LONG = "u" * 200
+
+
+@pytest.mark.parametrize(
+    ("der", "expected"),
+    [
+        (b"\x0c\x05array", "array"),
+        (b"\x0c\x81\xc8" + LONG.encode(), LONG),
+        (b"\x0c\x05arrays", ""),
+        (b"\x0c\x06array", ""),
+        (b"\x0c\x81\x05array", ""),
+        (b"\x16\x05array", ""),
+        (b"\x0c\x01\xff", ""),
+        (b"\x0c\x80", ""),
+        (b"\x0c\x82\x01\x00" + b"u" * 256, ""),
+        (b"\x0c", ""),
+        (b"", ""),
+    ],
+)
+def test_a_user_principal_name_is_one_strict_utf8_string(der: bytes, expected: str) -> None:
+    from kmip_server.identity.certificate import _utf8_string
+
+    assert _utf8_string(der) == expected
+
+
+def test_a_rule_reads_the_user_principal_name() -> None:
+    other = x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x05other")
+    with_name = certificate(alternative=[other, x509.OtherName(UPN, b"\x0c\x05array")])
+    assert named(with_name, IdentityRule(source="san.upn")) == "array"
+    malformed = certificate(alternative=[x509.OtherName(UPN, b"\x16\x05array")])
+    with pytest.raises(NotIdentified):
+        named(malformed, IdentityRule(source="san.upn"))

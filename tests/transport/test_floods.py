@@ -61,15 +61,6 @@ def test_silent_connections_lock_nobody_out(
         assert "Traceback" not in log
 
 
-def test_a_full_administration_port_hurts_nobody_else(new_instance: Path) -> None:
-    with RunningServer(new_instance) as server, silent_connections(server.admin_port, 100, "127.0.0.1") as held:
-        for each in held[64:]:
-            each.settimeout(10)
-            assert each.recv(1) == b""
-        assert well(server)
-        assert server.admin("client", "list").returncode == 0
-
-
 def test_without_descriptors_accepting_goes_on_afterwards(new_instance: Path) -> None:
     with RunningServer(new_instance) as server:
         assert server.process is not None

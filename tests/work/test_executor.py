@@ -22,6 +22,7 @@ from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
+from kmip_server.work import executor
 from kmip_server.work.executor import Executor
 from tests.engine.test_use import encrypt
 from tests.support.engine import Engine, child, request_message
@@ -120,8 +121,12 @@ def test_usage_limits_are_exact_under_contention(engine: Engine) -> None:
     assert statuses.count(ResultStatus.OPERATION_FAILED) == 20
 
 
-def test_who_is_overtaken_keeps_his_turn(engine: Engine) -> None:
+@pytest.mark.parametrize("group_seconds", [60.0, 0.01])
+def test_who_is_overtaken_keeps_his_turn(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, group_seconds: float
+) -> None:
     """Users of one key are served in the order in which they came, and evaluated twice at most."""
+    monkeypatch.setattr(executor, "GROUP_SECONDS", group_seconds)
     uid = engine.call(Operation.CREATE, create()).unique_identifier
     evaluated: list[bytes] = []
     answerer = engine.answerer

@@ -32,9 +32,12 @@ def backup_create(options: Options, file: Path, passphrase_file: Path | None, as
     passphrase = secret(passphrase_file, "passphrase", confirm=True)
     options.perform("backup.create")
     result = create(config, file, passphrase)
-    output.as_json(result) if as_json else click.echo(
-        f"{file} holds {result['objects']} objects; keep the passphrase"
-    )
+    if as_json:
+        output.as_json(result)
+        return
+    click.echo(f"{file} holds {result['objects']} objects, and can be restored; keep the passphrase")
+    if result["left_out"]:
+        click.echo(f"attention: {result['left_out']}", err=True)
 
 
 @backup.command("restore", help="Make the instance in FILE again, in the new folder DIR.")

@@ -128,3 +128,12 @@ def client_list(options: Options, as_json: bool) -> None:
 def client_revoke(options: Options, name: str, as_json: bool) -> None:
     result = options.perform("client.revoke", name=name)
     output.as_json(result) if as_json else click.echo(f"{name} is let in no more")
+
+
+@client.command("restore", help="Undo a revocation: let NAME in again, with the certificates it had.")
+@click.argument("name")
+@JSON
+@pass_options
+def client_restore(options: Options, name: str, as_json: bool) -> None:
+    result = options.perform("client.restore", name=name)
+    output.as_json(result) if as_json else click.echo(f"{name} is let in again")

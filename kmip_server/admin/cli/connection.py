@@ -11,15 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from kmip_server.errors import KmipError, SettingsError
+from kmip_server.errors import KmipError, SettingsError, told
 
 TIMEOUT_SECONDS = 60
-
-# What can be done on the files of a stopped instance.
-OFFLINE = frozenset(
-    {"client.enroll", "client.list", "client.password", "client.revoke", "key.list", "key.show"}
-    | {"audit.tail", "audit.verify", "backup.create", "status"}
-)
+DEFAULT_PORT = 5698
 
 
 class Refused(KmipError):
@@ -51,9 +46,20 @@ class Remote:
                 "POST", f"/v1/{action}", json.dumps(given), {"content-type": "application/json"}
             )
             response = self._connection.getresponse()
-            result = json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Refused(f"the server does not answer: {error}") from error
+            body = response.read()
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(
+                f"the server's certificate is not trusted ({error.verify_message}); give --ca DIR/certs/ca.pem, "
+                "the CA of the instance"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(f"the server does not answer: {told(error) or type(error).__name__}") from error
+        try:
+            result = json.loads(body)
+        except ValueError as error:
+            raise Refused(
+                f"the answer is not that of an administration port (HTTP {response.status}); is --url right?"
+            ) from error
         if response.status == 409:
             raise SettingsError(result["error"])
         if response.status != 200:
@@ -129,14 +135,34 @@ def _local(config: Path) -> Target:
 
 
 def _remote(url: str, cert: Path | None, key: Path | None, ca: Path | None) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or DEFAULT_PORT
+    except ValueError:
+        raise SettingsError("--url is https://HOST:PORT") from None
+    if parts.scheme != "https" or not host:
         raise SettingsError("--url is https://HOST:PORT")
     if cert is None or key is None:
         raise SettingsError("--url needs --cert and --key")
+    return http.client.HTTPSConnection(host, port, context=_context(cert, key, ca), timeout=TIMEOUT_SECONDS)
+
+
+def _context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
+    for path in (cert, key, ca):
+        try:
+            if path is not None:
+                path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca is not None else None)
-        context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"the certificate, key or CA cannot be read: {error}") from error
-    return http.client.HTTPSConnection(parts.hostname, parts.port or 5698, context=context, timeout=TIMEOUT_SECONDS)
+    except ssl.SSLError as error:
+        raise SettingsError(f"--ca {ca} holds no certificate in PEM form") from error
+    try:
+        # Nobody is ever asked for a pass phrase.
+        context.load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        raise SettingsError(
+            f"--cert {cert} and --key {key} are not a certificate and its unencrypted private key, in PEM form"
+        ) from error
+    return context

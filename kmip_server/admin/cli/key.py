@@ -14,7 +14,7 @@ def key() -> None:
 
 
 @key.command("list", help="Objects, newest first.")
-@click.option("--limit", type=int, default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--owner", help="Only this principal's, or group:NAME.")
 @click.option("--destroyed", is_flag=True, help="Destroyed ones too.")
 @JSON
@@ -50,6 +50,6 @@ def key_show(options: Options, unique_identifier: str, as_json: bool) -> None:
         output.as_json(result)
         return
     attributes = result.pop("attributes")
-    output.pairs(result)
+    output.pairs({**result, "initial_date": output.moment(result["initial_date"])})
     click.echo()
     output.pairs({name: "; ".join(values) for name, values in attributes.items()})
