@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmip_server.clock import Clock
 from kmip_server.engine import batch
 from kmip_server.engine.batch import INTERNAL, Recorder
 from kmip_server.engine.context import Context, Policy
-from kmip_server.engine.ports import AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
+from kmip_server.engine.ports import MAX_CORRELATION, AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
 from kmip_server.engine.streams import Streams
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
@@ -98,6 +98,9 @@ class Answerer:
         except MalformedMessage as error:
             principal = self._of_certificate(peer, error.version)
             return self._refused(error.version, error.error, recorder, None, principal)
+        given = request.header.client_correlation_value
+        if given:
+            recorder = replace(recorder, client_correlation_value=given[:MAX_CORRELATION])
         principal = NOBODY
         try:
             principal = self.identify(peer, request.header.authentication, request.version)
@@ -123,7 +126,7 @@ class Answerer:
             streams=streams,
         )
         results = batch.run(context, request, recorder)
-        reply = self._encoded(results, request)
+        reply = self._encoded(results, request, recorder)
         unit = context.unit_of_work(recorder.policy_revision)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
@@ -195,7 +198,7 @@ class Answerer:
             )
             for item in items
         ]
-        reply = self._encoded(results, request) if request else self.refusal(version, error)
+        reply = self._encoded(results, request, recorder) if request else self.refusal(version, error)
         if done:
             audit = [
                 each._replace(outcome="undone", reason=reason.title) if each.outcome == "allowed" else each
@@ -216,9 +219,11 @@ class Answerer:
             reason=reason.title,
             rule=getattr(error, "detail", ""),
             policy_revision=recorder.policy_revision,
+            client_correlation_value=recorder.client_correlation_value,
         )
         audit = [entry if each is None else entry._replace(operation=each.title) for each in operations] or [entry]
         return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
 
-    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage) -> bytes:
-        return encode_response(results, request.version, self.clock.now(), request.header.client_correlation_value)
+    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage, recorder: Recorder) -> bytes:
+        client = request.header.client_correlation_value
+        return encode_response(results, request.version, self.clock.now(), client, recorder.request_identifier)

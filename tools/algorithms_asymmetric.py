@@ -84,6 +84,8 @@ def signing() -> list[str]:
         "PSS without a Salt Length signs with one as long as the digest, and verifies with any; without a Mask",
         "Generator Hashing Algorithm it signs with the Hashing Algorithm, and verifies with that or SHA-1.",
         "",
+        "All are served in several parts. EdDSA reads its data twice, so they are kept until the last part.",
+        "",
         f"Digital Signature Algorithms: {served}. Refused: {refused}, as no library that is used has it.",
     ]
 
@@ -92,10 +94,12 @@ def encryption() -> list[str]:
     """Encrypt and Decrypt with RSA."""
     others = ", ".join(p.title for p in P if p not in (P.OAEP, P.PKCS1_V1_5))
     served = ", ".join(h.title for h in HASHES if h in asymmetric.OAEP_HASHES)
+    without = ", ".join(h.title for h in HASHES if h not in asymmetric.OAEP_HASHES)
     return [
         f"PKCS1 v1.5, and OAEP with {served}, any of them for MGF1 too, with or without a P Source.",
         "Without a Mask Generator Hashing Algorithm data is encrypted with the Hashing Algorithm, and decrypted",
-        f"with that or SHA-1. Refused with RSA: {others}.",
+        f"with that or SHA-1. Refused with RSA: {others}; and OAEP with",
+        f"{without}: the library that is used has none of them.",
     ]
 
 

@@ -76,13 +76,15 @@ def run(folder: Path) -> list[Outcome]:
     return [outcome for version in SETS for outcome in play(version, folder)]
 
 
-def play(version: str, folder: Path, settings: Sequence[str] = SETTINGS) -> list[Outcome]:
-    """The vectors of one version, against a server of their own with these settings."""
+def play(
+    version: str, folder: Path, settings: Sequence[str] = SETTINGS, vectors: Path | None = None
+) -> list[Outcome]:
+    """The vectors of one version, or those in a folder, against a server of their own with these settings."""
     options = [word for setting in settings for word in ("--set", setting)]
     instance = make_instance(folder / f"oasis-{version}", *options)
     verdicts = folder / f"oasis-{version}.json"
     with RunningServer(instance) as server:
-        _play(server, SETS[version], verdicts)
+        _play(server, str(vectors or SETS[version]), verdicts)
     known = known_bad()
     found = json.loads(verdicts.read_text(encoding="utf-8"))["results"]
     return [
@@ -96,6 +98,20 @@ def play(version: str, folder: Path, settings: Sequence[str] = SETTINGS) -> list
         )
         for each in found
     ]
+
+
+def corrected(version: str, folder: Path) -> Path:
+    """A folder with the version's vectors that are wrong, each as its row in `EXPECTED` corrects it."""
+    made = folder / f"corrected-{version}"
+    made.mkdir()
+    for path in (CONFORMANCE / SETS[version]).rglob("*.xml"):
+        known = EXPECTED.get(path.stem)
+        if known is not None and known.correction is not None:
+            text = path.read_text(encoding="utf-8")
+            if known.correction[0] not in text:
+                raise ValueError(f"{path.name} does not hold what EXPECTED corrects")
+            (made / path.name).write_text(text.replace(*known.correction), encoding="utf-8")
+    return made
 
 
 def _play(server: RunningServer, vectors: str, verdicts: Path) -> None:

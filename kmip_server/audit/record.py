@@ -12,7 +12,8 @@ from hashlib import sha256
 
 from kmip_server.engine.ports import AuditEntry
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1, of older records, ends with `policy_revision`."""
 FIELDS = (
     "format",
     "chain",
@@ -29,6 +30,7 @@ FIELDS = (
     "reason",
     "rule",
     "policy_revision",
+    "client_correlation_value",
 )
 """The array's fields. `time` is microseconds since 1970, UTC."""
 
@@ -57,6 +59,7 @@ def serialised(entry: AuditEntry, chain: int, number: int, time: int) -> str:
             entry.reason,
             entry.rule,
             entry.policy_revision,
+            entry.client_correlation_value,
         ]
     )
 

@@ -2,7 +2,8 @@
 
 Strategy: KMIP names a padding, a hash, a mask generator's hash, or all at once by a Digital Signature Algorithm;
 `_scheme` settles which, once, for the kind of key there is, and the rest follows. Verification answers True or
-False for whatever the peer sent.
+False for whatever the peer sent. `Signing` and `Verifying` take the data in parts: of these they keep the digest in
+the making, or for EdDSA, which reads its data twice (RFC 8032 section 5.1.6), the data.
 """
 
 from __future__ import annotations
@@ -93,22 +94,8 @@ def sign(
     Raises UnsupportedCryptographicParameters for what is broken or not served, BadCryptographicParameters for what
     does not fit the key, InvalidObjectType for a key that does not sign, CryptographicFailure.
     """
-    loaded = formats.load_private(key, key_format_type)
-    scheme = _scheme(_family(loaded), parameters)
-    _require_strong(loaded, scheme, weak_allowed)
-    try:
-        if isinstance(loaded, rsa.RSAPrivateKey):
-            _require_salt_fits(scheme, loaded.key_size)
-            return loaded.sign(data, next(_rsa_paddings(scheme, verifying=False)), _hash(scheme, data, digested))
-        if isinstance(loaded, ec.EllipticCurvePrivateKey):
-            return loaded.sign(data, ec.ECDSA(_hash(scheme, data, digested)))
-        if isinstance(loaded, dsa.DSAPrivateKey):
-            return loaded.sign(data, _hash(scheme, data, digested))
-        assert isinstance(loaded, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey))
-        _require_whole(digested)
-        return loaded.sign(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise CryptographicFailure("the data cannot be signed with this key and these parameters") from error
+    loaded, scheme = _to_sign(key, key_format_type, parameters, weak_allowed)
+    return _made(loaded, scheme, data, digested)
 
 
 def verify(
@@ -121,23 +108,116 @@ def verify(
     digested: bool = False,
 ) -> bool:
     """Whether `signature` is one over `data`. Raises BadCryptographicParameters for parameters that fit no key."""
+    loaded, scheme = _to_verify(key, key_format_type, parameters)
+    return _holds(loaded, scheme, data, digested, signature)
+
+
+class Signing:
+    """A signature in the making: `update` with each part of the data, `finalize` once.
+
+    Raises as `sign`: for the key and the parameters at once, for the rest at the end.
+    """
+
+    def __init__(
+        self, key: bytes, key_format_type: F, parameters: CryptographicParameters, *, weak_allowed: bool = False
+    ) -> None:
+        self._key, self._scheme = _to_sign(key, key_format_type, parameters, weak_allowed)
+        self._data = _Gathering(self._scheme)
+        self.keeps_data = self._data.keeps_data
+        self.update = self._data.update
+
+    def finalize(self) -> bytes:
+        """The signature."""
+        return _made(self._key, self._scheme, *self._data.gathered())
+
+
+class Verifying:
+    """A verification in the making: `update` with each part of the data, `matches` once. Raises as `verify`."""
+
+    def __init__(self, key: bytes, key_format_type: F, parameters: CryptographicParameters) -> None:
+        self._key, self._scheme = _to_verify(key, key_format_type, parameters)
+        self._data = _Gathering(self._scheme)
+        self.keeps_data = self._data.keeps_data
+        self.update = self._data.update
+
+    def matches(self, signature: bytes) -> bool:
+        """Whether `signature` is one over all of the data."""
+        return _holds(self._key, self._scheme, *self._data.gathered(), signature=signature)
+
+
+class _Gathering:
+    """What is to be signed, as it comes."""
+
+    def __init__(self, scheme: _Scheme) -> None:
+        self._digest = hashes.Hash(hash_of(scheme.hashing)) if scheme.hashing is not None else None
+        self._kept = bytearray()
+        self.keeps_data = self._digest is None
+
+    def update(self, data: bytes) -> None:
+        if self._digest is not None:
+            self._digest.update(data)
+        else:
+            self._kept += data
+
+    def gathered(self) -> tuple[bytes, bool]:
+        """The digest and True, or the data and False."""
+        if self._digest is not None:
+            return self._digest.finalize(), True
+        return bytes(self._kept), False
+
+
+# --- once the scheme is settled -----------------------------------------------------------------
+
+
+def _to_sign(
+    key: bytes, key_format_type: F, parameters: CryptographicParameters, weak_allowed: bool
+) -> tuple[PrivateKey, _Scheme]:
+    loaded = formats.load_private(key, key_format_type)
+    scheme = _scheme(_family(loaded), parameters)
+    _require_strong(loaded, scheme, weak_allowed)
+    if isinstance(loaded, rsa.RSAPrivateKey):
+        _require_salt_fits(scheme, loaded.key_size)
+    return loaded, scheme
+
+
+def _to_verify(key: bytes, key_format_type: F, parameters: CryptographicParameters) -> tuple[PublicKey, _Scheme]:
     loaded = formats.load_public(key, key_format_type)
     scheme = _scheme(_family(loaded), parameters)
     if isinstance(loaded, rsa.RSAPublicKey):
         _require_salt_fits(scheme, loaded.key_size)
+    return loaded, scheme
+
+
+def _made(key: PrivateKey, scheme: _Scheme, data: bytes, digested: bool) -> bytes:
+    try:
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.sign(data, next(_rsa_paddings(scheme, verifying=False)), _hash(scheme, data, digested))
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.sign(data, ec.ECDSA(_hash(scheme, data, digested)))
+        if isinstance(key, dsa.DSAPrivateKey):
+            return key.sign(data, _hash(scheme, data, digested))
+        assert isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey))
+        _require_whole(digested)
+        return key.sign(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CryptographicFailure("the data cannot be signed with this key and these parameters") from error
+
+
+def _holds(key: PublicKey, scheme: _Scheme, data: bytes, digested: bool, signature: bytes) -> bool:
+    if isinstance(key, rsa.RSAPublicKey):
         used = _hash(scheme, data, digested)
         return any(
-            _rsa_verifies(loaded, data, signature, each, used) for each in _rsa_paddings(scheme, verifying=True)
+            _rsa_verifies(key, data, signature, each, used) for each in _rsa_paddings(scheme, verifying=True)
         )
     try:
-        if isinstance(loaded, ec.EllipticCurvePublicKey):
-            loaded.verify(signature, data, ec.ECDSA(_hash(scheme, data, digested)))
-        elif isinstance(loaded, dsa.DSAPublicKey):
-            loaded.verify(signature, data, _hash(scheme, data, digested))
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data, ec.ECDSA(_hash(scheme, data, digested)))
+        elif isinstance(key, dsa.DSAPublicKey):
+            key.verify(signature, data, _hash(scheme, data, digested))
         else:
-            assert isinstance(loaded, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
+            assert isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey))
             _require_whole(digested)
-            loaded.verify(signature, data)
+            key.verify(signature, data)
     except (InvalidSignature, ValueError, UnsupportedAlgorithm):
         return False
     return True

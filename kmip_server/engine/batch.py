@@ -55,6 +55,7 @@ class Recorder:
     request_identifier: str
     source: str
     policy_revision: int
+    client_correlation_value: str = ""
 
     def entry(self, context: Context, operation: str, outcome: str, reason: str = "", rule: str = "") -> AuditEntry:
         return AuditEntry(
@@ -69,6 +70,7 @@ class Recorder:
             reason=reason,
             rule=rule or context.decided_rule,
             policy_revision=self.policy_revision,
+            client_correlation_value=self.client_correlation_value,
         )
 
 

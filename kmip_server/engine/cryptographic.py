@@ -3,23 +3,21 @@
 Strategy: each operation (`encrypt.py`, `sign.py`, `mac.py`) opens the key (permission, State, dates), requires its
 usage mask, settles the Cryptographic Parameters, debits the Usage Limits, and hands bytes to `crypto/`. The debit
 is part of the unit of work, so the answer leaves only if it is durable. What the request leaves open comes from the
-key's own first Cryptographic Parameters, as the standard says, and from nowhere else. Operations that can be done
-in several parts begin with `opened_part`, the others with `opened`.
+key's own first Cryptographic Parameters, as the standard says, and from nowhere else. Each can be done in several
+parts (`parts.py`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from kmip_server.engine import key_formats
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.parts import Part, part_of
 from kmip_server.errors import (
-    FeatureNotSupported,
     IncompatibleCryptographicUsageMask,
-    InvalidCorrelationValue,
     InvalidObjectType,
     MissingData,
     UsageLimitExceeded,
@@ -35,17 +33,6 @@ from kmip_server.protocol.enums import (
     ValidityIndicator,
 )
 from kmip_server.protocol.tags import Tag
-
-
-class _InParts(Protocol):
-    @property
-    def correlation_value(self) -> bytes | None: ...
-
-    @property
-    def init_indicator(self) -> bool | None: ...
-
-    @property
-    def final_indicator(self) -> bool | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +55,11 @@ def opened(
     operation: Operation,
     needed: CryptographicUsageMask,
     object_types: frozenset[ObjectType],
-) -> UsableKey:
-    """The key, if it may be used so, for an operation in one part.
-
-    Raises what `Context.open` raises, InvalidObjectType, IncompatibleCryptographicUsageMask,
-    BadCryptographicParameters where the parameters name another algorithm than the key's.
-    """
-    refuse_parts(request)
-    return _usable(context, request, operation, needed, object_types)
-
-
-def opened_part(
-    context: Context,
-    request: Any,
-    operation: Operation,
-    needed: CryptographicUsageMask,
-    object_types: frozenset[ObjectType],
 ) -> tuple[Part, UsableKey]:
     """Which part of an operation the request is, and the key for it.
 
-    The part comes first: a stream whose key can no longer be used ends. Raises as `part_of` and `opened`.
+    The part comes first: a stream whose key can no longer be used ends. Raises as `part_of`
+    and `Context.open`, InvalidObjectType, IncompatibleCryptographicUsageMask, and as `usable`.
     """
     identifier = request.unique_identifier if request.unique_identifier is not None else context.id_placeholder
     part = part_of(context, request, operation, identifier)
@@ -133,17 +105,6 @@ def _parameters(found: Found, given: CryptographicParameters | None) -> Cryptogr
 
 def _values(parameters: CryptographicParameters) -> list[Any]:
     return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]
-
-
-def refuse_parts(request: _InParts) -> None:
-    """For an operation that takes all of the data at once.
-
-    Raises InvalidCorrelationValue, since none is outstanding, and FeatureNotSupported for a first part.
-    """
-    if request.correlation_value is not None:
-        raise InvalidCorrelationValue("no operation with this Correlation Value is outstanding")
-    if bool(request.init_indicator) != bool(request.final_indicator):
-        raise FeatureNotSupported("this operation is not served in several parts; send all of the data at once")
 
 
 def required(data: bytes | None, title: str = "Data") -> bytes:

@@ -82,6 +82,9 @@ def discover_versions(context: Context, request: DiscoverVersionsRequest) -> Dis
 def query(context: Context, request: QueryRequest) -> QueryResponse:
     """What the server offers. Functions it does not know, or has nothing to say to, stay unanswered.
 
+    It has no extensions, attests nothing, was validated by nobody, registers no client by itself, and names no
+    profile: each server profile of 2.1 rests on the Baseline Server, which also calls its clients (Put, Notify).
+    Object Groups narrow nothing down, as defaults are the same in each.
     KMIP 1.4 §4.25; KMIP 2.1 §6.1.40.
     """
     asked = frozenset(request.query_functions)

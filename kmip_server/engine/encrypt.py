@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from kmip_server.crypto import asymmetric, ciphers, symmetric
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, opened_part
+from kmip_server.engine.cryptographic import UsableKey, debit, opened
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
     BadCryptographicParameters,
@@ -43,7 +43,7 @@ def encrypt(context: Context, request: EncryptRequest) -> EncryptResponse:
     of its own and follows the data. Raises MissingInitializationVector, UsageLimitExceeded, and what `parts` and
     `crypto` raise. KMIP 1.4 §4.29; KMIP 2.1 §6.1.17.
     """
-    part, key = opened_part(context, request, Operation.ENCRYPT, _MASK.ENCRYPT, _ENCRYPTING)
+    part, key = opened(context, request, Operation.ENCRYPT, _MASK.ENCRYPT, _ENCRYPTING)
     public = key.found.object_type == ObjectType.PUBLIC_KEY
     response: EncryptResponse = part.advance(
         lambda: (_RSAEncrypting if public else _Encrypting)(context, key, request), key.found
@@ -59,7 +59,7 @@ def decrypt(context: Context, request: DecryptRequest) -> DecryptResponse:
     Raises CryptographicFailure for a wrong tag, padding or length, in the same words, and what `parts` and `crypto`
     raise. KMIP 1.4 §4.30; KMIP 2.1 §6.1.11.
     """
-    part, key = opened_part(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
+    part, key = opened(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
     private = key.found.object_type == ObjectType.PRIVATE_KEY
     response: DecryptResponse = part.advance(
         lambda: (_RSADecrypting if private else _Decrypting)(context, key, request), key.found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kmip_server.crypto import mac
 from kmip_server.crypto.hashing import Digesting
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened_part, required
+from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened, required
 from kmip_server.engine.registry import operation
 from kmip_server.errors import BadCryptographicParameters, UnsupportedCryptographicParameters
 from kmip_server.protocol.enums import (
@@ -30,7 +30,7 @@ _MAC_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 @operation(Operation.MAC)
 def compute_mac(context: Context, request: MACRequest) -> MACResponse:
     """Compute a MAC over data. KMIP 1.4 §4.33; KMIP 2.1 §6.1.32."""
-    part, key = opened_part(context, request, Operation.MAC, _MASK.MAC_GENERATE, _MAC_KEYS)
+    part, key = opened(context, request, Operation.MAC, _MASK.MAC_GENERATE, _MAC_KEYS)
     weak = context.policy.weak_algorithms
     response: MACResponse = part.advance(lambda: _Computing(key, weak_allowed=weak), key.found)
     debit(context, key.found, len(part.data), first=part.first)
@@ -44,7 +44,7 @@ def mac_verify(context: Context, request: MACVerifyRequest) -> MACVerifyResponse
     In several parts, MAC Data may come with any of them, and the validity is Unknown until the last.
     KMIP 1.4 §4.34; KMIP 2.1 §6.1.33.
     """
-    part, key = opened_part(context, request, Operation.MAC_VERIFY, _MASK.MAC_VERIFY, _MAC_KEYS)
+    part, key = opened(context, request, Operation.MAC_VERIFY, _MASK.MAC_VERIFY, _MAC_KEYS)
     response: MACVerifyResponse = part.advance(lambda: _Verifying(key), key.found)
     return response
 

@@ -2,8 +2,8 @@
 
 Strategy: an operation asks once what part it is given (`part_of`), before it opens the key, and at the end lets the
 part advance. What it does is an object with one method (`streams.Process`), made for the first part and, for an
-operation in one part, used once. So Encrypt, Decrypt, MAC, MAC Verify and Hash say nothing of streams, and another
-operation joins in the same way. A part that fails ends the operation (see `streams.py`). Later parts may repeat the
+operation in one part, used once. So Encrypt, Decrypt, Sign, Signature Verify, MAC, MAC Verify and Hash say
+nothing of streams. A part that fails ends the operation (see `streams.py`). Later parts may repeat the
 Cryptographic Parameters, the IV and the additional data of the first, as the official test case CS-BC-M-GCM-3
 does, not contradict them.
 """

@@ -165,6 +165,12 @@ class AuditEntry(NamedTuple):
     reason: str
     rule: str
     policy_revision: int
+    client_correlation_value: str = ""
+    """What the client calls its request (KMIP 1.4 §6.18), as far as `MAX_CORRELATION` characters; "" for none."""
+
+
+MAX_CORRELATION = 128
+"""Characters of a Client Correlation Value on record: a record stands for each item, and the value for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

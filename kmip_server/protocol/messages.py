@@ -245,14 +245,18 @@ def encode_response(
     version: Version,
     time_stamp: int,
     client_correlation_value: str | None = None,
+    server_correlation_value: str | None = None,
 ) -> bytes:
     """A Response Message. `time_stamp` in seconds since 1970, UTC.
 
-    Its header holds only what every version has, and what the client asked for: some stop at anything more.
+    Its header holds only what every version has, and what the client asked for: some stop at anything more. So the
+    server's Correlation Value goes only to a client that sent one of its own.
     """
     header: list[Item] = [_PROTOCOL_VERSIONS[version], (Tag.TIME_STAMP, DATE_TIME, time_stamp)]
     if client_correlation_value is not None and version >= V1_4:
         header.append((Tag.CLIENT_CORRELATION_VALUE, TEXT_STRING, client_correlation_value))
+        if server_correlation_value is not None:
+            header.append((Tag.SERVER_CORRELATION_VALUE, TEXT_STRING, server_correlation_value))
     header.append((Tag.BATCH_COUNT, INTEGER, len(batch_items)))
     items: list[Item] = [(Tag.RESPONSE_HEADER, STRUCTURE, header)]
     items += [(Tag.BATCH_ITEM, STRUCTURE, _result_fields(item)) for item in batch_items]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -104,9 +105,12 @@ def _unnamed(connection: sqlite3.Connection, heads: list[_Head]) -> list[_Head]:
     """The heads that no chain's start names: those of chains that are new, or have grown since."""
     named: set[_Head] = set()
     for (text,) in _STARTS.run(connection):
-        record = dict(zip(FIELDS, json.loads(text), strict=True))
-        if record["operation"] == CHAIN_START:
-            named |= {(chain, length, bytes.fromhex(head)) for chain, length, head in json.loads(record["object"])}
+        # One that was edited is for `verify` to find; here it names nothing.
+        with suppress(ValueError, LookupError, TypeError):
+            record = dict(zip(FIELDS, json.loads(text), strict=False))
+            if record["operation"] == CHAIN_START:
+                found = json.loads(record["object"])
+                named |= {(chain, length, bytes.fromhex(head)) for chain, length, head in found}
     return [each for each in heads if tuple(each) not in named]
 
 
@@ -135,14 +139,14 @@ def latest_time(connection: sqlite3.Connection) -> int:
 
 
 def tail(connection: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
-    """The newest `count` records, oldest first, as dictionaries."""
+    """The newest `count` records, oldest first, as dictionaries; those of an older format lack its later fields."""
     records: list[list[Any]] = []
     with translated():
         for chain, _, _ in _HEADS.run(connection).fetchall():
             rows = _TAIL.run(connection, chain=chain).fetchmany(count)
             records += [json.loads(row[0]) for row in rows]
     records.sort(key=lambda record: (record[3], record[1], record[2]))
-    return [dict(zip(FIELDS, record, strict=True)) for record in records[-count:]]
+    return [dict(zip(FIELDS, record, strict=False)) for record in records[-count:]]
 
 
 def rows(connection: sqlite3.Connection) -> Iterator[tuple[int, int, str, bytes]]:

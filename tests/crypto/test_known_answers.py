@@ -17,6 +17,7 @@ from kmip_server.crypto.ciphers import CIPHERS
 from kmip_server.crypto.hashing import BY_HASHLIB, HASHES
 from kmip_server.errors import CryptographicFailure
 from kmip_server.protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
+from kmip_server.protocol.enums import CryptographicAlgorithm as A
 
 VECTORS = Path(__file__).parent / "vectors"
 SIZES = (1, 7, 8, 16, 33)
@@ -106,3 +107,13 @@ def test_no_cipher_and_no_hash_is_without_a_vector() -> None:
     assert {HASHES_BY_TITLE[each.values[0]["hash"]] for each in vectors("digest")} == set(HASHES) | set(BY_HASHLIB)
     modes = {MODES[each.values[0]["mode"]] for each in vectors("cipher") if "mode" in each.values[0]}
     assert modes == {mode for row in CIPHERS.values() for mode in row.modes if mode is not None}
+
+
+def test_no_mac_is_without_a_vector() -> None:
+    given = [each.values[0] for each in vectors("mac")]
+    named = {BY_TITLE[each["algorithm"]] for each in given if "algorithm" in each}
+    assert set(mac.HMACS) <= named
+    # Both kinds of 3DES key stand for all block ciphers that are no AES: their own vectors are in other_ciphers.toml.
+    assert {A.AES, A.TRIPLE_DES} <= named
+    keys = {len(each["key"]) // 2 for each in given if each.get("algorithm") == A.TRIPLE_DES.title}
+    assert keys == {16, 24}

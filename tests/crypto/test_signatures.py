@@ -1,4 +1,4 @@
-"""Signatures: known answers of NIST, the RFCs and the KMIP profiles, and what is refused."""
+"""Signatures: known answers of NIST, the RFCs and the KMIP profiles, at once and in parts, and what is refused."""
 
 from __future__ import annotations
 
@@ -47,6 +47,30 @@ def pair(algorithm: A, length: int | None = None, curve: C | None = None) -> tup
 
 RSA = pair(A.RSA, 2048)
 PSS = parameters(padding_method=P.PSS, hashing_algorithm=H.SHA_256)
+SIZES = (1, 7, 64)
+
+
+def sign(key: bytes, form: F, data: bytes, given: CryptographicParameters, **more: Any) -> bytes:
+    """The signature, the same at once and in parts."""
+    whole = signatures.sign(key, form, data, given, **more)
+    for size in SIZES:
+        work = signatures.Signing(key, form, given, **more)
+        for start in range(0, len(data), size):
+            work.update(data[start : start + size])
+        assert work.finalize() == whole
+    return whole
+
+
+def verify(key: bytes, form: F, data: bytes, signature: bytes, given: CryptographicParameters, **more: Any) -> bool:
+    """Whether it is valid, the same at once and in parts."""
+    whole = signatures.verify(key, form, data, signature, given, **more)
+    for size in () if more.get("digested") else SIZES:
+        work = signatures.Verifying(key, form, given)
+        for start in range(0, len(data), size):
+            work.update(data[start : start + size])
+        assert work.matches(signature) is whole
+    return whole
+
 
 # --- RSA ----------------------------------------------------------------------------------------
 
@@ -62,8 +86,8 @@ def test_rsa_of_nist(case: dict[str, Any]) -> None:
         salt_length=case["salt_length"],
     )
     key = encoded(public, F.TRANSPARENT_RSA_PUBLIC_KEY, private=False)
-    assert signatures.verify(*key, h(case["data"]), h(case["signature"]), given) is case["valid"]
-    assert signatures.verify(*key, h(case["data"]), h(case["signature"])[:-1], given) is False
+    assert verify(*key, h(case["data"]), h(case["signature"]), given) is case["valid"]
+    assert verify(*key, h(case["data"]), h(case["signature"])[:-1], given) is False
     if case["padding_method"] == "PKCS1_V1_5" and case["valid"]:
         private = TransparentRSAPrivateKey(
             modulus=number(numbers["n"]),
@@ -71,7 +95,7 @@ def test_rsa_of_nist(case: dict[str, Any]) -> None:
             private_exponent=number(numbers["d"]),
         )
         key = encoded(private, F.TRANSPARENT_RSA_PRIVATE_KEY, private=True)
-        made = signatures.sign(*key, h(case["data"]), given, weak_allowed=True)
+        made = sign(*key, h(case["data"]), given, weak_allowed=True)
         assert made == h(case["signature"])
 
 
@@ -79,12 +103,12 @@ def test_the_pss_signature_of_the_profiles() -> None:
     """CS-AC-M-2: with neither salt nor mask said, a salt of 222 bytes masked by SHA-256 is Valid."""
     case = vectors("kmip_pss")
     key, data, signature = (h(case[each]) for each in ("key", "data", "signature"))
-    assert signatures.verify(key, F.PKCS_1, data, signature, PSS)
-    assert not signatures.verify(key, F.PKCS_1, data + b"x", signature, PSS)
+    assert verify(key, F.PKCS_1, data, signature, PSS)
+    assert not verify(key, F.PKCS_1, data + b"x", signature, PSS)
     said = parameters(padding_method=P.PSS, hashing_algorithm=H.SHA_256, salt_length=222)
-    assert signatures.verify(key, F.PKCS_1, data, signature, said)
+    assert verify(key, F.PKCS_1, data, signature, said)
     other = parameters(padding_method=P.PSS, hashing_algorithm=H.SHA_256, salt_length=32)
-    assert not signatures.verify(key, F.PKCS_1, data, signature, other)
+    assert not verify(key, F.PKCS_1, data, signature, other)
 
 
 PSS_HASHES = [each for each in hashing.HASHES if each != H.MD5]
@@ -149,7 +173,7 @@ def test_ecdsa_of_nist(case: dict[str, Any]) -> None:
         # "Q changed" may leave the curve.
         assert not case["valid"]
         return
-    assert signatures.verify(*key, h(case["data"]), signature, given) is case["valid"]
+    assert verify(*key, h(case["data"]), signature, given) is case["valid"]
 
 
 @pytest.mark.parametrize(
@@ -163,9 +187,9 @@ def test_ecdsa_of_rfc_6979(case: dict[str, Any]) -> None:
     loaded = formats.load_private(*key)
     assert formats.public_bytes(loaded.public_key(), F.RAW) == h(case["point"])
     public = formats.public_bytes(loaded.public_key(), F.X_509)
-    assert signatures.verify(public, F.X_509, h(case["data"]), h(case["signature"]), given)
+    assert verify(public, F.X_509, h(case["data"]), h(case["signature"]), given)
     made = signatures.sign(*key, h(case["data"]), given, weak_allowed=True)
-    assert signatures.verify(public, F.X_509, h(case["data"]), made, given)
+    assert verify(public, F.X_509, h(case["data"]), made, given)
 
 
 @pytest.mark.parametrize("curve", list(formats.CURVES))
@@ -187,9 +211,9 @@ def test_eddsa_of_rfc_8032(case: dict[str, Any]) -> None:
     key, its_public = conversion.write(private, F.PKCS_8), conversion.write(public, F.X_509)
     assert isinstance(key, bytes)
     assert isinstance(its_public, bytes)
-    assert signatures.sign(key, F.PKCS_8, h(case["data"]), parameters()) == h(case["signature"])
-    assert signatures.verify(its_public, F.X_509, h(case["data"]), h(case["signature"]), parameters())
-    assert not signatures.verify(its_public, F.X_509, h(case["data"]) + b"x", h(case["signature"]), parameters())
+    assert sign(key, F.PKCS_8, h(case["data"]), parameters()) == h(case["signature"])
+    assert verify(its_public, F.X_509, h(case["data"]), h(case["signature"]), parameters())
+    assert not verify(its_public, F.X_509, h(case["data"]) + b"x", h(case["signature"]), parameters())
 
 
 # --- DSA ----------------------------------------------------------------------------------------
@@ -202,14 +226,14 @@ def test_dsa_of_nist(case: dict[str, Any]) -> None:
     given = parameters(hashing_algorithm=H[case["hashing_algorithm"]])
     key = encoded(public, F.TRANSPARENT_DSA_PUBLIC_KEY, private=False)
     signature = encode_dss_signature(number(case["r"]), number(case["s"]))
-    assert signatures.verify(*key, h(case["data"]), signature, given) is case["valid"]
+    assert verify(*key, h(case["data"]), signature, given) is case["valid"]
     if case["valid"]:
         private = TransparentDSAPrivateKey(p=p, q=q, g=g, x=number(case["x"]))
         made = encoded(private, F.TRANSPARENT_DSA_PRIVATE_KEY, private=True)
         with pytest.raises(UnsupportedCryptographicParameters, match="weak"):
             signatures.sign(*made, b"new", parameters(hashing_algorithm=H.SHA_256))
         again = signatures.sign(*made, b"new", given, weak_allowed=True)
-        assert signatures.verify(*key, b"new", again, given)
+        assert verify(*key, b"new", again, given)
 
 
 # --- Digital Signature Algorithms and what is refused -------------------------------------------

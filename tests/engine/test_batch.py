@@ -20,6 +20,7 @@ from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.versions import V1_0, V1_2, V1_4, V2_1, Version
+from kmip_server.store import audit
 from tests.support.engine import Engine, Refused, child, children, request_message, result_of
 from tests.support.requests import create, custom, name
 
@@ -198,7 +199,7 @@ def test_the_header_holds_nothing_that_was_not_asked_for(engine: Engine, version
     tags = [each[0] for each in child(response, Tag.RESPONSE_HEADER)]
     expected = [Tag.PROTOCOL_VERSION, Tag.TIME_STAMP]
     if version == V1_4:
-        expected.append(Tag.CLIENT_CORRELATION_VALUE)
+        expected += [Tag.CLIENT_CORRELATION_VALUE, Tag.SERVER_CORRELATION_VALUE]
     assert tags == [*expected, Tag.BATCH_COUNT]
 
 
@@ -231,3 +232,31 @@ def test_each_item_leaves_a_record(engine: Engine) -> None:
     assert '"refused"' in rows[0][0]
     assert '"Create"' in rows[1][0]
     assert '"undone"' in rows[1][0]
+
+
+@pytest.mark.parametrize("version", [V1_4, V2_1], ids=str)
+def test_what_the_client_calls_its_request_is_on_record_with_each_item(engine: Engine, version: Version) -> None:
+    """Done, refused, or refused whole; and no more of it than is kept."""
+    given, answered = "order 1337 ü\n" + "x" * 200, Tag.RESPONSE_HEADER
+    items = [
+        (int(operation), encode_structure(request, version), bytes([number]))
+        for number, (operation, request) in enumerate(((Operation.CREATE, create()), (Operation.GET, ABSENT)))
+    ]
+    header: list[Item] = [(Tag.CLIENT_CORRELATION_VALUE, ttlv.TEXT_STRING, given)]
+    response = engine.exchange(request_message(version, items, header=header))
+    assert child(response, answered, Tag.CLIENT_CORRELATION_VALUE) == given
+    found = audit.tail(engine.connect(), 2)
+    assert {each["request_identifier"] for each in found} == {
+        child(response, answered, Tag.SERVER_CORRELATION_VALUE)
+    }
+    assert [(each["operation"], each["outcome"]) for each in found] == [("Create", "allowed"), ("Get", "refused")]
+    assert [each["client_correlation_value"] for each in found] == [given[:128]] * 2
+    too_small: list[Item] = [(Tag.MAXIMUM_RESPONSE_SIZE, ttlv.INTEGER, 8), *header]
+    engine.exchange(request_message(version, items, header=too_small))
+    found = audit.tail(engine.connect(), 2)
+    assert [(each["operation"], each["outcome"]) for each in found] == [("Create", "undone"), ("Get", "refused")]
+    assert [each["client_correlation_value"] for each in found] == [given[:128]] * 2
+    response = engine.exchange(request_message(version, items))
+    assert child(response, answered, Tag.CLIENT_CORRELATION_VALUE) is None
+    assert child(response, answered, Tag.SERVER_CORRELATION_VALUE) is None
+    assert audit.tail(engine.connect(), 1)[0]["client_correlation_value"] == ""

@@ -1,7 +1,8 @@
-"""Ping, Log, Interop and Set Endpoint Role."""
+"""Query, Ping, Log, Interop and Set Endpoint Role."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from kmip_server.engine.context import Policy
 from kmip_server.engine.server import MAX_LOG_CHARACTERS
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.enums import (
     EndpointRole,
     InteropFunction,
@@ -26,7 +28,8 @@ from kmip_server.protocol.payloads.server import (
     PingRequest,
     SetEndpointRoleRequest,
 )
-from kmip_server.protocol.versions import V2_0, V2_1
+from kmip_server.protocol.tags import Tag
+from kmip_server.protocol.versions import V2_0, V2_1, Version
 from tests.support.engine import SERVED, Engine, Refused
 from tests.support.requests import create, name
 
@@ -38,6 +41,60 @@ def refused(engine: Engine, operation: Operation, request: object, **options: ob
     with pytest.raises(Refused) as found:
         engine.call(operation, request, **{"version": V2_1, **options})  # type: ignore[arg-type]
     return found.value.reason
+
+
+ANSWERED: dict[QueryFunction, frozenset[str]] = {
+    QueryFunction.QUERY_OPERATIONS: frozenset({"operations"}),
+    QueryFunction.QUERY_OBJECTS: frozenset({"object_types"}),
+    QueryFunction.QUERY_SERVER_INFORMATION: frozenset({"vendor_identification", "server_information"}),
+    QueryFunction.QUERY_APPLICATION_NAMESPACES: frozenset({"application_namespaces"}),
+    # There is nothing of the kind.
+    QueryFunction.QUERY_EXTENSION_LIST: frozenset(),
+    QueryFunction.QUERY_EXTENSION_MAP: frozenset(),
+    QueryFunction.QUERY_ATTESTATION_TYPES: frozenset(),
+    QueryFunction.QUERY_VALIDATIONS: frozenset(),
+    QueryFunction.QUERY_PROFILES: frozenset(),
+    QueryFunction.QUERY_CLIENT_REGISTRATION_METHODS: frozenset(),
+    QueryFunction.QUERY_RNGS: frozenset({"rng_parameters"}),
+    QueryFunction.QUERY_CAPABILITIES: frozenset({"capability_information"}),
+    QueryFunction.QUERY_DEFAULTS_INFORMATION: frozenset({"defaults_information"}),
+    QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: frozenset({"protection_storage_masks"}),
+}
+UNREGISTERED = 0x80000001
+
+
+def answered(engine: Engine, version: Version, *functions: int, **more: object) -> frozenset[str]:
+    """The fields of the answer that hold something."""
+    request = QueryRequest(query_functions=functions, **more)  # type: ignore[arg-type]
+    response = engine.call(Op.QUERY, request, version=version)
+    names = (field.name for field in dataclasses.fields(response))
+    return frozenset(name for name in names if getattr(response, name) not in (None, ()))
+
+
+@pytest.mark.parametrize("version", Version, ids=str)
+def test_each_query_function_of_each_version_is_answered_with_its_own_items(
+    engine: Engine, version: Version
+) -> None:
+    """What a version does not know yet stays unanswered, as does what nobody registered."""
+    assert set(ANSWERED) == set(QueryFunction)
+    everything: set[str] = set()
+    for function, items in ANSWERED.items():
+        expected = items if function.known_in(version) else frozenset()
+        assert answered(engine, version, function) == expected, function.title
+        everything |= expected
+    assert answered(engine, version, UNREGISTERED) == frozenset()
+    assert answered(engine, version, *QueryFunction, UNREGISTERED) == everything
+
+
+def test_the_defaults_are_those_of_every_object_group(engine: Engine) -> None:
+    groups = (Tag.OBJECT_GROUPS, ttlv.STRUCTURE, [(Tag.OBJECT_GROUP, ttlv.TEXT_STRING, "of the arrays")])
+    asked = (QueryFunction.QUERY_DEFAULTS_INFORMATION,)
+    responses = [
+        engine.call(Op.QUERY, QueryRequest(query_functions=asked, object_groups=each), version=V2_1)
+        for each in (None, groups)
+    ]
+    assert responses[0].defaults_information is not None
+    assert responses[0] == responses[1]
 
 
 def test_ping_is_answered_from_2_1_on(engine: Engine) -> None:

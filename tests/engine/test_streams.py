@@ -36,6 +36,7 @@ from kmip_server.protocol.payloads.cryptographic import (
     HashRequest,
     MACRequest,
     MACVerifyRequest,
+    SignatureVerifyRequest,
     SignRequest,
 )
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest, DestroyRequest
@@ -371,9 +372,146 @@ def test_the_id_placeholder_names_the_key(engine: Engine) -> None:
     assert result_of(items[1], V1_4).unique_identifier == uid
 
 
-def test_sign_takes_all_of_the_data_at_once(engine: Engine) -> None:
-    request = SignRequest(unique_identifier="any", data=b"x", init_indicator=True)
-    assert refusal(engine, Operation.SIGN, request) == R.FEATURE_NOT_SUPPORTED
+def pair_of(engine: Engine, algorithm: A, length: int = 256) -> tuple[str, str]:
+    """An active key pair that signs: private, public."""
+    pair = engine.call(Operation.CREATE_KEY_PAIR, create_key_pair(algorithm, length), version=V2_1)
+    both = pair.private_key_unique_identifier, pair.public_key_unique_identifier
+    for uid in both:
+        engine.call(Operation.ACTIVATE, ActivateRequest(unique_identifier=uid))
+    return both
+
+
+SHA_256 = HashingAlgorithm.SHA_256
+SIGNATURES = [
+    (A.RSA, 2048, parameters(padding_method=PaddingMethod.PKCS1_V1_5, hashing_algorithm=SHA_256)),
+    (A.RSA, 2048, parameters(padding_method=PaddingMethod.PSS, hashing_algorithm=HashingAlgorithm.SHA3_256)),
+    (A.EC, 256, parameters(hashing_algorithm=HashingAlgorithm.SHA_512)),
+    (A.ED25519, 256, None),
+    (A.ED448, 456, None),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "length", "given"), SIGNATURES)
+@pytest.mark.parametrize("version", [V1_3, V1_4, V2_1])
+def test_sign_and_signature_verify(engine: Engine, algorithm: A, length: int, given: Any, version: Any) -> None:
+    private, public = pair_of(engine, algorithm, length)
+
+    def sign(data: bytes, **more: Any) -> Any:
+        return engine.call(
+            Operation.SIGN, SignRequest(unique_identifier=private, data=data, **more), version=version
+        )
+
+    one = sign(PLAIN[:40], cryptographic_parameters=given, init_indicator=True)
+    two = sign(PLAIN[40:90], correlation_value=one.correlation_value)
+    three = sign(PLAIN[90:], correlation_value=one.correlation_value, final_indicator=True)
+    assert [each.signature_data is None for each in (one, two, three)] == [True, True, False]
+    assert two.correlation_value == one.correlation_value
+    assert three.correlation_value is None
+    signature = three.signature_data
+
+    def verify(data: bytes, **more: Any) -> Any:
+        request = SignatureVerifyRequest(unique_identifier=public, data=data, **more)
+        return engine.call(Operation.SIGNATURE_VERIFY, request, version=version)
+
+    # What was signed in parts is verified whole, and in parts, with the signature in the first or the last.
+    whole = verify(PLAIN, cryptographic_parameters=given, signature_data=signature)
+    assert whole.validity_indicator == ValidityIndicator.VALID
+    for early, late, rest, validity in (
+        (signature, None, PLAIN[50:], ValidityIndicator.VALID),
+        (None, signature, PLAIN[50:], ValidityIndicator.VALID),
+        (None, signature, PLAIN[51:], ValidityIndicator.INVALID),
+        (None, bytes([signature[0] ^ 1]) + signature[1:], PLAIN[50:], ValidityIndicator.INVALID),
+    ):
+        one = verify(PLAIN[:50], cryptographic_parameters=given, signature_data=early, init_indicator=True)
+        assert one.validity_indicator == ValidityIndicator.UNKNOWN
+        two = verify(rest, signature_data=late, correlation_value=one.correlation_value, final_indicator=True)
+        assert two.validity_indicator == validity
+    assert len(engine.answerer.streams) == 0
+
+
+def test_parts_of_a_deterministic_signature_make_the_signature_of_the_whole(engine: Engine) -> None:
+    for algorithm, length, given in (SIGNATURES[0], *SIGNATURES[3:]):
+        private, _ = pair_of(engine, algorithm, length)
+        whole = SignRequest(unique_identifier=private, cryptographic_parameters=given, data=PLAIN)
+        expected = engine.call(Operation.SIGN, whole).signature_data
+        one = engine.call(Operation.SIGN, replace(whole, data=PLAIN[:1], init_indicator=True))
+        rest = replace(whole, data=PLAIN[1:], correlation_value=one.correlation_value, final_indicator=True)
+        assert engine.call(Operation.SIGN, rest).signature_data == expected
+
+
+def test_two_signatures_that_contradict_each_other(engine: Engine) -> None:
+    _, public = pair_of(engine, A.EC)
+    given = parameters(hashing_algorithm=SHA_256)
+    request = SignatureVerifyRequest(
+        unique_identifier=public,
+        cryptographic_parameters=given,
+        data=PLAIN,
+        signature_data=b"one",
+        init_indicator=True,
+    )
+    value = engine.call(Operation.SIGNATURE_VERIFY, request).correlation_value
+    last = replace(
+        request, signature_data=b"two", init_indicator=None, correlation_value=value, final_indicator=True
+    )
+    assert refusal(engine, Operation.SIGNATURE_VERIFY, last, V2_1) == R.BAD_CRYPTOGRAPHIC_PARAMETERS
+    value = engine.call(Operation.SIGNATURE_VERIFY, replace(request, signature_data=None)).correlation_value
+    last = replace(last, signature_data=None, correlation_value=value)
+    assert refusal(engine, Operation.SIGNATURE_VERIFY, last, V1_4) == R.INVALID_MESSAGE
+    assert len(engine.answerer.streams) == 0
+
+
+@pytest.mark.parametrize(("version", "reason"), [(V1_4, R.INVALID_FIELD), (V2_1, R.INVALID_FIELD)])
+def test_digested_data_is_given_in_one_part(engine: Engine, version: Any, reason: R) -> None:
+    private, public = pair_of(engine, A.EC)
+    given = parameters(hashing_algorithm=SHA_256)
+    digest = hashlib.sha256(PLAIN).digest()
+    signing = SignRequest(unique_identifier=private, cryptographic_parameters=given, digested_data=digest)
+    both_indicators = replace(signing, init_indicator=True, final_indicator=True)
+    for request in (signing, both_indicators):
+        signature = engine.call(Operation.SIGN, request, version=version).signature_data
+        verifying = SignatureVerifyRequest(
+            unique_identifier=public, cryptographic_parameters=given, data=PLAIN, signature_data=signature
+        )
+        valid = engine.call(Operation.SIGNATURE_VERIFY, verifying, version=version)
+        assert valid.validity_indicator == ValidityIndicator.VALID
+    assert refusal(engine, Operation.SIGN, replace(signing, init_indicator=True), version) == reason
+    opening = replace(signing, digested_data=None, data=PLAIN, init_indicator=True)
+    value = engine.call(Operation.SIGN, opening, version=version).correlation_value
+    late = replace(signing, correlation_value=value, final_indicator=True)
+    assert refusal(engine, Operation.SIGN, late, version) == reason
+    assert len(engine.answerer.streams) == 0
+
+
+def test_what_cannot_be_signed_is_refused_with_the_first_part(engine: Engine) -> None:
+    private, _ = pair_of(engine, A.RSA, 2048)
+    weak = parameters(padding_method=PaddingMethod.PKCS1_V1_5, hashing_algorithm=HashingAlgorithm.SHA_1)
+    for given, reason in (
+        (weak, R.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS),
+        (parameters(hashing_algorithm=SHA_256), R.BAD_CRYPTOGRAPHIC_PARAMETERS),
+    ):
+        request = SignRequest(
+            unique_identifier=private, cryptographic_parameters=given, data=PLAIN, init_indicator=True
+        )
+        assert refusal(engine, Operation.SIGN, request, V2_1) == reason
+    assert len(engine.answerer.streams) == 0
+
+
+def test_a_signature_in_parts_evaluated_again_is_the_same(engine: Engine) -> None:
+    """ECDSA takes a new random number each time: the answer that is told again is the one that was made."""
+    private, _ = pair_of(engine, A.EC)
+    opening = SignRequest(
+        unique_identifier=private,
+        cryptographic_parameters=parameters(hashing_algorithm=SHA_256),
+        data=PLAIN[:50],
+        init_indicator=True,
+    )
+    value = engine.call(Operation.SIGN, opening).correlation_value
+    last = SignRequest(unique_identifier=private, data=PLAIN[50:], correlation_value=value, final_indicator=True)
+    play = Evaluations(engine)
+    made = {results(play.evaluate("r2", (Operation.SIGN, last)))[0].signature_data for _ in range(3)}
+    play.settle("r2")
+    assert len(made) == 1
+    assert refusal(engine, Operation.SIGN, last, V2_1) == R.INVALID_CORRELATION_VALUE
 
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -414,6 +552,19 @@ def test_how_much_is_kept(small: Engine) -> None:
     # What flows is not kept.
     value = begun(small, uid, data=bytes(1000))
     assert len(small.call(Operation.ENCRYPT, later(uid, value, bytes(1000))).data) == 2016 - 992
+
+
+def test_eddsa_keeps_the_parts_and_what_is_hashed_flows(small: Engine) -> None:
+    private, _ = pair_of(small, A.ED25519)
+    opening = SignRequest(unique_identifier=private, data=bytes(60), init_indicator=True)
+    value = small.call(Operation.SIGN, opening).correlation_value
+    last = SignRequest(unique_identifier=private, data=bytes(41), correlation_value=value, final_indicator=True)
+    assert refusal(small, Operation.SIGN, last, V2_1) == R.SERVER_LIMIT_EXCEEDED
+    private, _ = pair_of(small, A.EC)
+    given = parameters(hashing_algorithm=SHA_256)
+    opening = replace(opening, unique_identifier=private, cryptographic_parameters=given, data=bytes(1000))
+    value = small.call(Operation.SIGN, opening).correlation_value
+    small.call(Operation.SIGN, replace(last, unique_identifier=private, correlation_value=value, data=bytes(1000)))
 
 
 def test_how_long_the_next_part_may_take(small: Engine) -> None:
@@ -464,6 +615,32 @@ def test_an_operation_in_parts_is_one_use(engine: Engine) -> None:
         assert left(engine, uid) == expected
     assert refusal(engine, Operation.ENCRYPT, first(uid), V2_1) == told(UsageLimitExceeded, Operation.ENCRYPT)
     assert len(engine.answerer.streams) == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "after"), [(UsageLimitsUnit.BYTE, (70, 50, 50)), (UsageLimitsUnit.OBJECT, (99, 99, 99))]
+)
+def test_a_signature_in_parts_is_paid_for_as_it_comes(
+    engine: Engine, unit: UsageLimitsUnit, after: tuple[int, ...]
+) -> None:
+    limits = UsageLimits(usage_limits_total=100, usage_limits_unit=unit)
+    request = create_key_pair(A.EC, 256, attribute(Tag.USAGE_LIMITS, limits))
+    private = engine.call(Operation.CREATE_KEY_PAIR, request).private_key_unique_identifier
+    engine.call(Operation.ACTIVATE, ActivateRequest(unique_identifier=private))
+    opening = SignRequest(
+        unique_identifier=private,
+        cryptographic_parameters=parameters(hashing_algorithm=SHA_256),
+        data=bytes(30),
+        init_indicator=True,
+    )
+    value = engine.call(Operation.SIGN, opening).correlation_value
+    counts = [left(engine, private)]
+    last = SignRequest(unique_identifier=private, data=bytes(20), correlation_value=value, final_indicator=True)
+    engine.call(Operation.SIGN, last)
+    counts.append(left(engine, private))
+    assert refusal(engine, Operation.SIGN, last, V2_1) == R.INVALID_CORRELATION_VALUE
+    counts.append(left(engine, private))
+    assert tuple(counts) == after
 
 
 # --- batches ------------------------------------------------------------------------------------

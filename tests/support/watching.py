@@ -126,12 +126,12 @@ def limited(operation: Operation, request: Any) -> Any:
     }.get(operation)
     if name is None or getattr(request, "object_type", ObjectType.SYMMETRIC_KEY) not in _KEYS:
         return request
-    given = getattr(request, name)
-    keys = {each.key for each in given.attributes} if given is not None else set()
+    given = getattr(request, name) or r.template()
+    keys = {each.key for each in given.attributes}
     if Tag.USAGE_LIMITS in keys or _says_limits(request):
         return request
     more = r.attribute(Tag.USAGE_LIMITS, LIMITS)
-    return replace(request, **{name: r.template(*(given.attributes if given is not None else ()), more)})
+    return replace(request, **{name: replace(given, attributes=(*given.attributes, more))})
 
 
 def _says_limits(request: Any) -> bool:

@@ -476,19 +476,21 @@ def test_pykmip_batches_without_ids(connection: Connection) -> None:
 # --- headers ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [V1_0, V1_1, V1_4])
-def test_the_answers_header_is_what_old_clients_read(connection: Connection, version: Version) -> None:
-    """Version, Time Stamp, Batch Count; a Correlation Value of the client only where it sent one, of the server never."""
+@pytest.mark.parametrize(("version", "correlated"), [(V1_0, False), (V1_1, False), (V1_4, False), (V1_4, True)])
+def test_the_answers_header_is_what_old_clients_read(
+    connection: Connection, version: Version, correlated: bool
+) -> None:
+    """Version, Time Stamp, Batch Count; Correlation Values, the client's and the server's, where the client sent one."""
     header: list[Item] = [(Tag.MAXIMUM_RESPONSE_SIZE, ttlv.INTEGER, 65536)]
-    if version >= V1_4:
+    if correlated:
         header.append((Tag.CLIENT_CORRELATION_VALUE, ttlv.TEXT_STRING, "c-1"))
     message = request_message(
         version, [(int(Op.QUERY), encode_structure(QueryRequest(), version), b"1")], header=header
     )
     response = connection.exchange(message)
     expected = [Tag.PROTOCOL_VERSION, Tag.TIME_STAMP, Tag.BATCH_COUNT]
-    if version >= V1_4:
-        expected.insert(2, Tag.CLIENT_CORRELATION_VALUE)
+    if correlated:
+        expected[2:2] = [Tag.CLIENT_CORRELATION_VALUE, Tag.SERVER_CORRELATION_VALUE]
     assert tags(children(response, Tag.RESPONSE_HEADER)[0]) == expected
 
 

@@ -88,6 +88,7 @@ from tests.support.provoke import (
     wrapped_object,
 )
 from tests.support.server import RunningServer
+from tests.support.watching import Watching
 from tests.support.wire import Client, Connection
 
 ERRORS = Path(__file__).parents[3] / "shared" / "kmip-reference" / "errors.csv"
@@ -652,8 +653,9 @@ def connection(server: RunningServer) -> Iterator[Connection]:
 
 @pytest.mark.parametrize(("title", "condition", "version"), cases())
 def test_row(connection: Connection, title: str, condition: str, version: Version) -> None:
+    """The reason is the table's, and what was refused has changed nothing: see `Watching`."""
     with pytest.raises(Refused) as refused:
-        PROVOKED[title, condition](Client(connection, version))
+        PROVOKED[title, condition](Watching(connection, version))
     assert refused.value.reason == rows()[title, condition, version], refused.value
     assert refused.value.message
 
