@@ -33,6 +33,20 @@ MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS = 32, 16
 """On the port, and on the local socket: what `RESERVED_DESCRIPTORS` has room for. A command needs one, briefly."""
 
 
+def of_port(limits: Limits) -> Limits:
+    """The KMIP port's limits, or stricter ones."""
+    return replace(
+        limits,
+        max_connections=min(limits.max_connections, MAX_CONNECTIONS),
+        max_connections_per_address=min(limits.max_connections_per_address, MAX_CONNECTIONS_PER_ADDRESS),
+    )
+
+
+def of_socket(limits: Limits) -> Limits:
+    """For one address: this machine's."""
+    return replace(limits, max_connections=MAX_CONNECTIONS, max_connections_per_address=MAX_CONNECTIONS)
+
+
 class AdminRequest(server.Request):
     """A request whose body is small. One that is not is answered 413, and its connection ends."""
 
@@ -166,7 +180,7 @@ class Bounded(WrappingFactory):
     def __init__(
         self, reactor: Any, site: AdminSite, limits: Limits, handshake_failed: Callable[[str, Fault], None]
     ) -> None:
-        """`limits` are those of the KMIP port: administration has the same or stricter ones."""
+        """`limits`: `of_port` or `of_socket`."""
         super().__init__(site)
         self.reactor = reactor
         self.handshake_failed = handshake_failed
@@ -175,13 +189,7 @@ class Bounded(WrappingFactory):
             "message": limits.message_timeout_seconds,
             "idle": limits.message_timeout_seconds,
         }
-        self.admission = Admission(
-            replace(
-                limits,
-                max_connections=min(limits.max_connections, MAX_CONNECTIONS),
-                max_connections_per_address=min(limits.max_connections_per_address, MAX_CONNECTIONS_PER_ADDRESS),
-            )
-        )
+        self.admission = Admission(limits)
         self._connections: dict[Place, _Connection] = {}
 
     def admit(self, connection: _Connection) -> bool:

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from zope.interface import implementer
 
 from kmip_server import metrics
 from kmip_server.admin.actions import Actions, Instance
-from kmip_server.admin.connections import AdminSite, Bounded
+from kmip_server.admin.connections import AdminSite, Bounded, of_port, of_socket
 from kmip_server.app import local_socket, node_of
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
@@ -37,6 +38,7 @@ from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
 from kmip_server.transport.addresses import address
+from kmip_server.transport.limits import Limits
 from kmip_server.transport.tls import ServerTLS
 
 if TYPE_CHECKING:
@@ -76,17 +78,19 @@ class AdminListener:
         site = AdminSite(_Root(self))
         path = local_socket(self._application.settings)
         _clear_left_behind(path)
-        self._ports.append(self._reactor.listenUNIX(str(path), self._bounded(site), mode=0o600, wantPID=False))
+        self._ports.append(
+            self._reactor.listenUNIX(str(path), self._bounded(site, of_socket), mode=0o600, wantPID=False)
+        )
         admin = self._application.settings.admin
         if not admin.enabled:
             return "-"
-        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site))  # type: ignore[arg-type]
+        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site, of_port))  # type: ignore[arg-type]
         port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
         self._ports.append(port)
         return address(admin.host, port.getHost().port)
 
-    def _bounded(self, site: AdminSite) -> Bounded:
-        return Bounded(self._reactor, site, self._kmip.limits, self._kmip.handshake_failed)
+    def _bounded(self, site: AdminSite, bounds: Callable[[Limits], Limits]) -> Bounded:
+        return Bounded(self._reactor, site, bounds(self._kmip.limits), self._kmip.handshake_failed)
 
     def reload(self) -> None:
         self.tls = self._kmip.tls

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -104,9 +105,12 @@ def _unnamed(connection: sqlite3.Connection, heads: list[_Head]) -> list[_Head]:
     """The heads that no chain's start names: those of chains that are new, or have grown since."""
     named: set[_Head] = set()
     for (text,) in _STARTS.run(connection):
-        record = dict(zip(FIELDS, json.loads(text), strict=True))
-        if record["operation"] == CHAIN_START:
-            named |= {(chain, length, bytes.fromhex(head)) for chain, length, head in json.loads(record["object"])}
+        # One that was edited is for `verify` to find; here it names nothing.
+        with suppress(ValueError, LookupError, TypeError):
+            record = dict(zip(FIELDS, json.loads(text), strict=False))
+            if record["operation"] == CHAIN_START:
+                found = json.loads(record["object"])
+                named |= {(chain, length, bytes.fromhex(head)) for chain, length, head in found}
     return [each for each in heads if tuple(each) not in named]
 
 

@@ -107,20 +107,6 @@ def test_the_newest_records_come_last(path: Path) -> None:
     assert [each["operation"] for each in found] == ["Operation 2", "Operation 3", "Operation 4"]
 
 
-def test_a_record_of_the_format_before_is_still_read(path: Path) -> None:
-    """It lacks what came later."""
-    connection = database.connect(path)
-    old = json.dumps(
-        [1, 2, 7, 2_000_000_000_000_000, "r", "one", "certificate", "here", "Old", "1.4", *[""] * 4, 1]
-    )
-    connection.execute("INSERT INTO audit_records VALUES (2, 7, ?, zeroblob(32))", (old,))
-    found = audit.tail(connection, 2)
-    assert [each["operation"] for each in found] == ["Operation 4", "Old"]
-    assert found[1]["policy_revision"] == 1
-    assert "client_correlation_value" not in found[1]
-    assert found[0]["client_correlation_value"] == ""
-
-
 def test_a_chain_is_named_again_only_when_it_has_grown(path: Path) -> None:
     running = writer(path, 1)
     for _ in range(20):
@@ -166,3 +152,38 @@ def test_starts_that_name_every_head_are_still_verified(path: Path) -> None:
     writer(path, 1).close()
     assert [len(start) for start in starts(path)] == [0, 1, 2, 3, 1]
     assert verify(audit.rows(connection), audit.heads(connection)).is_whole
+
+
+def test_a_record_of_the_format_before_is_still_read(path: Path) -> None:
+    """It lacks what came later."""
+    connection = database.connect(path)
+    old = json.dumps(
+        [1, 2, 7, 2_000_000_000_000_000, "r", "one", "certificate", "here", "Old", "1.4", *[""] * 4, 1]
+    )
+    connection.execute("INSERT INTO audit_records VALUES (2, 7, ?, zeroblob(32))", (old,))
+    found = audit.tail(connection, 2)
+    assert [each["operation"] for each in found] == ["Operation 4", "Old"]
+    assert found[1]["policy_revision"] == 1
+    assert "client_correlation_value" not in found[1]
+    assert found[0]["client_correlation_value"] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([1, 2, 1, 0, "", "", "", "", "chain start", "", "[]", "allowed", "", "", 0]),
+        json.dumps(
+            [2, 2, 1, 0, "", "", "", "", "chain start", "", '[[1, 6, "no hash"]]', "allowed", "", "", 0, ""]
+        ),
+        "{}",
+        "not a record",
+    ],
+)
+def test_a_start_that_names_nothing_stops_no_writer(path: Path, text: str) -> None:
+    """One of the format before, or one that was edited: what it does not name is named by the next."""
+    database.connect(path).execute("UPDATE audit_records SET record = ? WHERE chain = 2 AND number = 1", (text,))
+    writer(path, 1).close()
+    newest = database.connect(path).execute("SELECT record FROM audit_records WHERE chain = 3 AND number = 1")
+    named = json.loads(json.loads(newest.fetchone()[0])[FIELDS.index("object")])
+    assert [chain for chain, _, _ in named] == [1, 2]
+    assert not report(path).is_whole

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,18 @@ def test_neither_silence_nor_idleness_at_the_port_locks_administrators_out(
         assert json.loads(server.admin("status", "--json").stdout)["running"] is True
 
 
+def test_the_socket_is_bounded_and_recovers(new_instance: Path) -> None:
+    with RunningServer(new_instance) as server, ExitStack() as held:
+        socket_file = str(new_instance / "admin.sock")
+        for _ in range(32):
+            held.enter_context(socket.socket(socket.AF_UNIX)).connect(socket_file)
+        with socket.socket(socket.AF_UNIX) as one_more:
+            one_more.connect(socket_file)
+            assert is_ended(one_more)
+        held.close()
+        until(lambda: server.admin("status", check=False).returncode == 0)
+
+
 def test_a_failed_handshake_at_the_administration_port_is_told(server: RunningServer) -> None:
     before = json.loads(server.admin("status", "--json").stdout)["handshakes_failed"]
     context = ssl.create_default_context(cafile=server.ca)
@@ -312,12 +325,17 @@ def test_a_number_of_many_digits_is_shown_and_bounded() -> None:
     assert len(told) < 1100
 
 
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def logged(server: RunningServer, words: str, times: int) -> None:
     """Wait until the server's log says it so often."""
-    deadline = time.monotonic() + 60
-    while server.log.read_text().count(words) < times:
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.05)
+    until(lambda: server.log.read_text().count(words) >= times)
 
 
 def test_a_hangup_reads_the_level_of_the_log_again(new_instance: Path) -> None:

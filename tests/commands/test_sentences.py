@@ -231,13 +231,13 @@ def test_a_reader_that_has_seen_enough_gets_no_complaint(new_instance: Path) -> 
 
 
 def test_an_object_is_shown_in_words(server: RunningServer) -> None:
-    uid = make_key(server, "shown")
+    uid = make_key(server, "in words")
     shown = server.admin("key", "show", uid).stdout
     assert shown.count(" UTC") >= 3
     lines = [line.split("  ") for line in shown.splitlines() if line]
     words = {line[0]: line[-1].strip() for line in lines}
     assert words["Cryptographic Usage Mask"] == "Sign, Verify, Encrypt, Decrypt, Wrap Key, MAC Generate, MAC Verify"
-    assert words["Name"] == "name value: shown, name type: Uninterpreted Text String"
+    assert words["Name"] == "name value: in words, name type: Uninterpreted Text String"
     assert "=" not in shown
     assert "b'" not in shown
     assert not [word for word in shown.split() if word.isdigit() and len(word) == 10]
