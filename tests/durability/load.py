@@ -45,6 +45,8 @@ from tests.support.server import RunningServer
 VERSION = V1_4
 Option = BatchErrorContinuationOption
 Request = tuple[Operation, Any]
+UNAVAILABLE = "the server is not available; try again later"
+UNKNOWN = "the server cannot say whether this is done; look before asking again"
 SERIAL, NOTE = "x-Serial", "x-Note"
 _GONE = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
@@ -147,6 +149,8 @@ class Client(threading.Thread):
         self.identifiers: dict[str, str] = {}
         self.values: dict[str, bytes] = {}
         """Key values, by Name, as they were brought or got."""
+        self.refused = 0
+        """Messages that the server refused because it could not make them durable."""
         self.failure: Exception | None = None
 
     @property
@@ -182,7 +186,13 @@ class Client(threading.Thread):
             raise Unacknowledged from error
 
     def _take_over(self, step: Step, items: list[Item]) -> None:
-        """The server has promised: so it is from now on."""
+        """The server has promised: so it is from now on. Or it has refused the whole message: so it is not."""
+        if child(items[0], Tag.OPERATION) is None:
+            if child(items[0], Tag.RESULT_MESSAGE) == UNKNOWN:
+                raise Unacknowledged
+            assert child(items[0], Tag.RESULT_MESSAGE) == UNAVAILABLE
+            self.refused += 1
+            return
         statuses = [ResultStatus.of(child(item, Tag.RESULT_STATUS)) for item in items]
         for item, status, (operation, _) in zip(items, statuses, step.requests, strict=False):
             expected = operation in (Operation.ENCRYPT, Operation.GET) or status != ResultStatus.OPERATION_FAILED
@@ -394,6 +404,10 @@ class Load:
         with self._changed:
             self._count += 1
             self._changed.notify_all()
+
+    @property
+    def refused(self) -> int:
+        return sum(client.refused for client in self.clients)
 
     @property
     def acknowledged(self) -> int:
