@@ -22,6 +22,7 @@ from kmip_server.config.load import load
 from kmip_server.config.settings import Settings
 from kmip_server.errors import KmipError, SettingsError
 from kmip_server.keystore import softhsm
+from kmip_server.pki.files import put_in_place, sync
 from kmip_server.store import database, migrate
 
 SETTINGS = "kmip-server.toml"
@@ -53,6 +54,7 @@ def create(config: Path, target: Path, passphrase: str) -> dict[str, Any]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+        sync(target.parent)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         raise SettingsError(f"the backup could not be written: {error}") from error
     finally:
@@ -98,9 +100,7 @@ def restore(source: Path, folder: Path, passphrase: str) -> dict[str, Any]:
             while sealed.read(1 << 20):
                 pass
         objects = _proved(building)
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
+        put_in_place(building, folder)
     except (OSError, tarfile.TarError, sqlite3.Error) as error:
         raise SettingsError(f"the backup could not be restored: {error}") from error
     finally:
