@@ -131,17 +131,18 @@ class Client(threading.Thread):
         prefix: str,
         rng: random.Random,
         limited: str,
-        answered: Callable[[], None],
+        told: Callable[[], None],
     ) -> None:
-        """`limited`: the key with Usage Limits. `answered` is called for each answer, on this thread."""
+        """`limited`: the key with Usage Limits. `told` is called for each answer and at the end, on this thread."""
         super().__init__(name=prefix, daemon=True)
         self._connection = CountedConnection(server)
         self._rng = rng
         self._prefix = prefix
         self._limited = limited
-        self._answered = answered
+        self._told = told
         self._count = 0
         self.stopping = False
+        self.ended = False
         self.history: list[Answered] = []
         self.in_flight: Step | None = None
         """What was asked and not answered."""
@@ -170,13 +171,15 @@ class Client(threading.Thread):
                 items = self._exchange(step)
                 self._take_over(step, items)
                 self.in_flight = None
-                self._answered()
+                self._told()
         except Unacknowledged:
             return
         except Exception as error:
             self.failure = error
         finally:
             self._connection.close()
+            self.ended = True
+            self._told()
 
     def _exchange(self, step: Step) -> list[Item]:
         try:
@@ -377,10 +380,9 @@ class Load:
         self.total = self.rng.choice((20, 60, 10_000))
         """The Usage Limits of the key that all share."""
         self._changed = threading.Condition()
-        self._count = 0
         self.limited = self._make_limited(server)
         self.clients = [
-            Client(server, f"{seed}-{number}", random.Random(f"{seed}/{number}"), self.limited, self._one_more)
+            Client(server, f"{seed}-{number}", random.Random(f"{seed}/{number}"), self.limited, self._told)
             for number in range(clients)
         ]
         for client in self.clients:
@@ -400,9 +402,8 @@ class Load:
         finally:
             connection.close()
 
-    def _one_more(self) -> None:
+    def _told(self) -> None:
         with self._changed:
-            self._count += 1
             self._changed.notify_all()
 
     @property
@@ -414,12 +415,13 @@ class Load:
         return sum(len(client.history) for client in self.clients)
 
     def wait_for(self, count: int) -> None:
-        """Until so many requests are acknowledged, or a client has ended."""
+        """Until so many requests are answered, or all clients have ended."""
         with self._changed:
             enough = self._changed.wait_for(
-                lambda: self._count >= count or not all(client.is_alive() for client in self.clients), timeout=60
+                lambda: self.acknowledged + self.refused >= count or all(client.ended for client in self.clients),
+                timeout=60,
             )
-        assert enough, f"only {self._count} of {count} requests were answered in a minute"
+        assert enough, f"only {self.acknowledged} of {count} requests were answered in a minute"
 
     def stop(self) -> None:
         """Let each client finish its request."""
