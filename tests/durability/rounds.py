@@ -47,16 +47,17 @@ class Rounds:
 
     folder: Path
     seed: int
+    kind: type[RunningServer] = RunningServer
     figures: Figures = field(default_factory=Figures)
     kept: list[Resolved] = field(default_factory=list)
 
     def run(self, count: int) -> Figures:
         start = time.monotonic()
-        server = RunningServer(self.folder).start()
+        server = self.kind(self.folder).start()
         try:
             for number in range(count):
                 try:
-                    server = self._round(server, f"{self.seed}/{number}")
+                    self._round(server, f"{self.seed}/{number}")
                 except BaseException as error:
                     error.add_note(f"seed {self.seed}, round {number}; the log is {server.log}")
                     raise
@@ -68,14 +69,14 @@ class Rounds:
         self.figures.seconds = time.monotonic() - start
         return self.figures
 
-    def _round(self, server: RunningServer, seed: str) -> RunningServer:
-        """Load, death, a new server, all checks. Returns the new one."""
+    def _round(self, server: RunningServer, seed: str) -> None:
+        """Load, death, a new process, all checks."""
         load = Load(server, seed)
         load.wait_for(load.rng.randint(1, 200))
         time.sleep(load.rng.uniform(0, 0.02))  # the instant is to be anywhere within a group, not at its end
         server.stop(signal.SIGKILL)
         load.join()
-        server = RunningServer(self.folder).start()
+        server.start()
         promises = [promise_of(client) for client in load.clients]
         with Connection(server) as connection:
 
@@ -89,7 +90,6 @@ class Rounds:
         self.figures.under_way += sum(promise.in_flight is not None for promise in promises)
         self.figures.done += sum(each.was_done for each in resolved)
         self.figures.objects += sum(len(each.world) for each in resolved)
-        return server
 
     def _look_again(self, server: RunningServer) -> None:
         """The objects of every round so far; and the record, by the administrator's command."""

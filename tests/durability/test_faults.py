@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,3 +192,20 @@ def test_a_disk_that_fails_again_and_again_under_load(site: Site) -> None:
             return connection.receive()
 
         check(ask, site.database, promises, load.limited, load.total)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_where_the_disk_fails_it_does_not_start_and_says_so(tmp_path: Path, library: Path, fault: str) -> None:
+    instance = make_instance(tmp_path / "kmip", "--keystore", "software")
+    with Faults(tmp_path / "fault") as faults:
+        server = RunningServer(instance, environment=shim.environment(library, instance, fault=faults.path))
+        faults.arm(*FAULTS[fault])
+        done = subprocess.run(
+            server.command(), env=server.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 1
+        assert faults.mend() > 0
+        assert "Traceback" not in done.stderr
+        assert "the database" in done.stderr
+        with server:
+            assert server.port

@@ -50,7 +50,7 @@ class RunningServer:
         self.config = folder / "kmip-server.toml"
         self.log = folder.parent / f"{folder.name}.log"
         self._options = options
-        self._environment = environment
+        self.environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
         self.admin_port = 0
@@ -62,7 +62,7 @@ class RunningServer:
     def start(self) -> Self:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, env=self.environment
             )
         assert self.process.stdout is not None
         deadline = time.monotonic() + DEADLINE_SECONDS
