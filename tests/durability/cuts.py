@@ -58,7 +58,7 @@ class Recording:
         sent = 0
         places, ends = [], []
         for place, event in enumerate(self.events):
-            if event.kind == Kind.SENT and event.file == client.port:
+            if event.kind == Kind.SENT and event.file == client.end:
                 sent += event.number
                 places.append(place)
                 ends.append(sent)
@@ -67,8 +67,8 @@ class Recording:
     @property
     def first(self) -> int:
         """From this place on the load is under way."""
-        ports = {client.port for client in self.load.clients}
-        return next(n for n, event in enumerate(self.events) if event.kind == Kind.SENT and event.file in ports)
+        ends = {client.end for client in self.load.clients}
+        return next(n for n, event in enumerate(self.events) if event.kind == Kind.SENT and event.file in ends)
 
 
 def record(

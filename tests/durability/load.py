@@ -155,13 +155,14 @@ class Client(threading.Thread):
         self.failure: Exception | None = None
 
     @property
-    def port(self) -> int:
-        return self._connection.port
+    def end(self) -> int:
+        """Its connection, as the record of what was sent names it."""
+        return self._connection.end
 
     @property
     def source(self) -> str:
-        """How the server names this connection on record."""
-        return f"127.0.0.1:{self.port}"
+        """Its connection, as the audit record names it."""
+        return self._connection.source
 
     def run(self) -> None:
         try:

@@ -33,7 +33,7 @@ enum { FAIL_WRITE = 1, FAIL_SYNC = 2, FAIL_TRUNCATE = 4, FAIL_OPEN = 8, FAIL_REA
 
 struct event {
     uint32_t kind, length; /* bytes that follow */
-    uint64_t file;         /* inode; of what was sent: the peer's port */
+    uint64_t file;         /* inode; of what was sent: address << 16 | port of the peer */
     int64_t offset;        /* of a write; size after a truncation; number of a sync; bytes sent */
 };
 
@@ -304,13 +304,14 @@ int rename(const char *from, const char *to) {
 }
 
 ssize_t send(int socket, const void *data, size_t length, int flags) {
-    struct sockaddr_storage peer;
+    struct sockaddr_in peer;
     socklen_t size = sizeof peer;
-    if (record < 0 || getpeername(socket, (struct sockaddr *)&peer, &size) < 0 || peer.ss_family != AF_INET)
+    if (record < 0 || getpeername(socket, (struct sockaddr *)&peer, &size) < 0 || peer.sin_family != AF_INET)
         return REAL(send)(socket, data, length, flags);
     pthread_mutex_lock(&lock);
     ssize_t sent = REAL(send)(socket, data, length, flags);
-    if (sent > 0) note(SENT, ntohs(((struct sockaddr_in *)&peer)->sin_port), sent, NULL, 0);
+    uint64_t whom = (uint64_t)ntohl(peer.sin_addr.s_addr) << 16 | ntohs(peer.sin_port);
+    if (sent > 0) note(SENT, whom, sent, NULL, 0);
     pthread_mutex_unlock(&lock);
     return sent;
 }

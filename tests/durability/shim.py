@@ -60,8 +60,8 @@ class Kind(IntEnum):
 
 
 class Event(NamedTuple):
-    """`file` is an inode; of what was sent, the peer's port. `number`: offset of a write, size of a file, number of a
-    sync, bytes sent. `data`: what was written, or a path."""
+    """`file` is an inode; of what was sent, the peer: address << 16 | port. `number`: offset of a write, size of a
+    file, number of a sync, bytes sent. `data`: what was written, or a path."""
 
     kind: Kind
     file: int

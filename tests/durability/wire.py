@@ -1,18 +1,22 @@
 """A TLS connection that knows how many bytes have come over TCP.
 
-Strategy: the record of the server's process says when it sent how many bytes to which port. Who counts what has come
-by the end of an answer can therefore say with which send that answer was complete.
+Strategy: the record of the server's process says when it sent how many bytes to whom. Who counts what has come
+by the end of an answer can therefore say with which send that answer was complete. Each connection comes from an
+address of its own: ports are used again, and the audit record names a connection by where it came from.
 """
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
+from ipaddress import IPv4Address
 
 from tests.support.server import RunningServer
 from tests.support.wire import TIMEOUT_SECONDS, Connection, context
 
 _CHUNK = 1 << 16
+_ADDRESSES = itertools.count(int(IPv4Address("127.1.0.1")))
 
 
 class _Counted:
@@ -55,10 +59,12 @@ class _Counted:
 
 
 class CountedConnection(Connection):
-    """`port` is this end's; `received`: bytes that have come over TCP, handshake and all."""
+    """`address` and `port` are this end's; `received`: bytes that have come over TCP, handshake and all."""
 
     def __init__(self, server: RunningServer, name: str = "client") -> None:
-        plain = socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_SECONDS)
+        self.address = IPv4Address(next(_ADDRESSES))
+        source = (str(self.address), 0)
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_SECONDS, source_address=source)
         self.port: int = plain.getsockname()[1]
         self.counted = _Counted(plain, context(server, name))
         self.socket = self.counted  # type: ignore[assignment]
@@ -66,3 +72,13 @@ class CountedConnection(Connection):
     @property
     def received(self) -> int:
         return self.counted.received
+
+    @property
+    def end(self) -> int:
+        """This end, as the record of what was sent names it."""
+        return int(self.address) << 16 | self.port
+
+    @property
+    def source(self) -> str:
+        """This end, as the audit record names it."""
+        return f"{self.address}:{self.port}"
