@@ -31,11 +31,22 @@ from kmip_server.store.terms import terms
 from tests.durability.load import VERSION, Answered, Option, Request, Seen, Step, key_of
 from tests.support.engine import Refused, children, result_of
 from tests.support.requests import name
+from tests.support.wire import Connection
 
 Ask = Callable[[bytes], bytes]
 """A message to the server, and its answer."""
 _AT_ONCE = 20
 _GONE = (State.DESTROYED, State.DESTROYED_COMPROMISED)
+
+
+def through(connection: Connection) -> Ask:
+    """Asking over a connection."""
+
+    def ask(message: bytes) -> bytes:
+        connection.send(message)
+        return connection.receive()
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.durability import shim
-from tests.durability.checks import Ask, Promise, check
+from tests.durability.checks import Ask, Promise, check, through
 from tests.durability.disk import Disk
 from tests.durability.load import Client, Load
 from tests.durability.offline import Offline
@@ -150,9 +150,4 @@ def asked(folder: Path, *, real: bool) -> Iterator[Ask]:
             yield offline.ask
         return
     with RunningServer(folder) as server, Connection(server) as connection:
-
-        def ask(message: bytes) -> bytes:
-            connection.send(message)
-            return connection.receive()
-
-        yield ask
+        yield through(connection)

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.durability.checks import Promise, Resolved, check, look
+from tests.durability.checks import Promise, Resolved, check, look, through
 from tests.durability.load import Client, Load
 from tests.support.server import RunningServer
 from tests.support.wire import Connection
@@ -79,12 +79,7 @@ class Rounds:
         server.start()
         promises = [promise_of(client) for client in load.clients]
         with Connection(server) as connection:
-
-            def ask(message: bytes) -> bytes:
-                connection.send(message)
-                return connection.receive()
-
-            resolved = check(ask, self.folder / "kmip.db", promises, load.limited, load.total)
+            resolved = check(through(connection), self.folder / "kmip.db", promises, load.limited, load.total)
         self.kept += resolved
         self.figures.acknowledged += load.acknowledged
         self.figures.under_way += sum(promise.in_flight is not None for promise in promises)
@@ -94,13 +89,8 @@ class Rounds:
     def _look_again(self, server: RunningServer) -> None:
         """The objects of every round so far; and the record, by the administrator's command."""
         with Connection(server) as connection:
-
-            def ask(message: bytes) -> bytes:
-                connection.send(message)
-                return connection.receive()
-
             for each in self.kept:
-                found = look(ask, each.identifiers)
+                found = look(through(connection), each.identifiers)
                 assert {name: seen.seen for name, seen in found.items()} == each.world
                 values = {name: seen.value for name, seen in found.items() if seen.value is not None}
                 assert values == {name: each.values[name] for name, seen in each.world.items() if seen.has_value}

@@ -18,7 +18,7 @@ from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.versions import V2_1
 from tests.durability import shim
-from tests.durability.checks import check, check_record, check_store
+from tests.durability.checks import check, check_record, check_store, through
 from tests.durability.load import UNAVAILABLE, UNKNOWN, Load
 from tests.durability.rounds import promise_of
 from tests.durability.shim import Calls, Faults
@@ -89,6 +89,7 @@ def is_there(client: Client, title: str) -> bool:
     return bool(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_at_every_call_it_refuses_and_recovers(site: Site, client: Client, fault: str, lasting: bool) -> None:
@@ -186,12 +187,7 @@ def test_a_disk_that_fails_again_and_again_under_load(site: Site) -> None:
     load.join()
     promises = [promise_of(client) for client in load.clients]
     with Connection(site.server) as connection:
-
-        def ask(message: bytes) -> bytes:
-            connection.send(message)
-            return connection.receive()
-
-        check(ask, site.database, promises, load.limited, load.total)
+        check(through(connection), site.database, promises, load.limited, load.total)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
