@@ -4,6 +4,8 @@
 #   make test     set up and run every test
 #   make check    the fast part: lint, types, unit tests
 #   make interop  the real clients and the OASIS test cases, each against a server started for it
+#   make interop LONG=1   with them, the server killed 200 times and its power cut 200 times
+#   make durability   those alone; ROUNDS=, CUTS= and SEED= say otherwise
 #   make bench    this server beside PyKMIP's
 
 PYTHON ?= $$(bash tools/find-python.sh)
@@ -12,7 +14,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 CONFIG := var/instance/kmip-server.toml
 
-.PHONY: setup run test check bench interop docs clean
+.PHONY: setup run test check bench interop durability docs clean
+
+ROUNDS := 200
+CUTS   := 200
 
 setup: $(STAMP)
 
@@ -46,6 +51,10 @@ docs: $(STAMP)
 
 interop: $(STAMP)
 	$(BIN)/python interop/run.py $(if $(CLIENT),--client $(CLIENT))
+	$(if $(LONG),$(MAKE) durability)
+
+durability: $(STAMP)
+	$(BIN)/python -m tests.durability --rounds $(ROUNDS) --cuts $(CUTS) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)

@@ -296,6 +296,10 @@ class StoreUnavailable(InternalError):
     """The database cannot be read or written. Nothing was changed."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """The database failed in such a way that only a later look tells whether the change is durable."""
+
+
 class SealBroken(InternalError):
     """A sealed value does not open with what the database says of it: edited, swapped or corrupt."""
 

@@ -25,7 +25,7 @@ from kmip_server.errors import KmipError, SettingsError
 from kmip_server.keystore import factory, guard, softhsm
 from kmip_server.keystore.holder import Holder
 from kmip_server.pki.authority import Issued, issue, make_authority
-from kmip_server.pki.files import write_file
+from kmip_server.pki.files import put_in_place, write_file
 from kmip_server.store import database, migrate, principals
 
 SETTINGS = "kmip-server.toml"
@@ -63,9 +63,7 @@ def create_instance(wanted: NewInstance) -> Path:
         else:
             _create(building, wanted)
         load(building / SETTINGS)
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
+        put_in_place(building, folder)
     except (KmipError, SettingsError, OSError) as error:
         shutil.rmtree(building, ignore_errors=True)
         message = f"{folder} cannot be made: {error.strerror}" if isinstance(error, OSError) else str(error)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the server and its tests need from Debian: SoftHSM, and venv for the system's own Python.
+# What the server and its tests need from Debian: SoftHSM, venv for the system's own Python, and a C compiler for
+# the layer that the durability tests put beneath the server.
 # As root what is missing is installed; otherwise the command is printed.
 set -eu
 
@@ -12,6 +13,7 @@ have_softhsm() {
 }
 have_softhsm || missing+=(softhsm2)
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v openssl >/dev/null || missing+=(openssl)
 
 [ ${#missing[@]} -eq 0 ] && exit 0

@@ -23,6 +23,7 @@ from kmip_server.backup.contents import contents
 from kmip_server.backup.sealed import SealedReader, SealedWriter
 from kmip_server.config.load import load
 from kmip_server.errors import KmipError, SettingsError, told
+from kmip_server.pki.files import put_in_place, sync
 from kmip_server.store import database, migrate
 
 SETTINGS = "kmip-server.toml"
@@ -51,7 +52,7 @@ def create(config: Path, target: Path, passphrase: str) -> dict[str, Any]:
             if _proved(trial, settings.folder) != objects:
                 raise SettingsError("the backup does not hold what the database did; nothing was written")
         temporary.replace(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         raise SettingsError(f"the backup could not be written: {told(error)}") from error
     finally:
@@ -97,9 +98,7 @@ def restore(source: Path, folder: Path, passphrase: str) -> dict[str, Any]:
         building.mkdir(mode=0o700)
         _unpack(source, building, passphrase)
         objects = _proved(building, folder)
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
+        put_in_place(building, folder)
     except (OSError, tarfile.TarError, sqlite3.Error) as error:
         raise SettingsError(f"the backup could not be restored: {told(error)}") from error
     finally:
@@ -136,14 +135,6 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         shutil.copyfileobj(content, file)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _proved(folder: Path, called: Path) -> int:

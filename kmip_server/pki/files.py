@@ -23,11 +23,27 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def put_in_place(finished: Path, folder: Path) -> None:
+    """Give a finished folder its name, in the place of an empty one. All that is in it is on the disk before that,
+    whoever wrote it (a token's library syncs nothing), and the name is when this returns. Raises OSError."""
+    for path in (*finished.rglob("*"), finished):
+        sync(path)
+    if folder.exists():
+        folder.rmdir()
+    finished.rename(folder)
+    sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def require_private(path: Path) -> None:

@@ -5,21 +5,23 @@ the epoch is still that one, all of it holds; where it has risen, the policy and
 have the revision that was read, also for a unit that only read. Then its rows, under a savepoint. A unit that finds
 another revision, or a Name taken, is rolled back alone and evaluated again; one that cannot be written through a
 fault of ours is rolled back alone and goes on record as failed. Records are appended, and COMMIT makes all of it
-durable at once. If the database fails, nothing of the group happened.
+durable at once. If the database fails, nothing of the group happened; a COMMIT that fails half-way is written over,
+so that no crash brings back what was refused.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from kmip_server.clock import Clock
 from kmip_server.engine.ports import AuditEntry, Basis, Outcome, StoredObject, UnitOfWork, Write
-from kmip_server.errors import StoreUnavailable
+from kmip_server.errors import OutcomeUnknown, StoreUnavailable
 from kmip_server.protocol.enums import ResultReason
 from kmip_server.protocol.storage import to_storage
 from kmip_server.protocol.tags import Tag
@@ -80,6 +82,8 @@ _RAISE_EPOCH = Statement(
 
 _FAULTS = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """What the driver raises for a value that it cannot take: the unit's fault, not the database's."""
+_UNFINISHED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+"""How a COMMIT fails whose last frame is not in the log: no recovery takes it for done."""
 
 
 class _Overtaken(Exception):
@@ -114,12 +118,11 @@ class Writer:
     def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
         """Make the units durable, and say what became of each.
 
-        Raises StoreUnavailable where nothing of the whole group is durable.
+        Raises StoreUnavailable where nothing of the group is durable, OutcomeUnknown where that cannot be said.
         """
         if not units:
             return []
-        try:
-            self._begin()
+        with self._transaction(entry for unit in units for entry in _failed(unit)):
             rows = self._connection.execute(_MOMENT.text, _MOMENT.bind({})).fetchall()
             moment = _Moment(rows[0][0], rows[1][0])
             outcomes = [self._apply(unit, moment) for unit in units]
@@ -131,29 +134,52 @@ class Writer:
                 if outcome is not Outcome.OVERTAKEN
                 for entry in (unit.audit if outcome is Outcome.APPLIED else _failed(unit))
             )
+        return outcomes
+
+    def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:
+        """A change that is no object's, with its record, in one transaction. What `change` raises undoes it.
+
+        Raises StoreUnavailable, OutcomeUnknown.
+        """
+        with self._transaction([_failure(entry)]):
+            change(self._connection)
+            self._chain.append([entry])
+
+    @contextmanager
+    def _transaction(self, refused: Iterable[AuditEntry]) -> Iterator[None]:
+        """Durable at its end, or not at all. `refused`: what is on record where COMMIT fails half-way."""
+        is_ending = False
+        try:
+            self._begin()
+            yield
+            is_ending = True
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._recover()
+            if is_ending and getattr(error, "sqlite_errorcode", None) not in _UNFINISHED:
+                self._write_over(refused, error)
             raise StoreUnavailable(f"the database refused, nothing was changed: {error}") from error
         except BaseException:
             self._recover()
             raise
         self._chain.keep()
-        return outcomes
 
-    def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:
-        """A change that is no object's, with its record, in one transaction. What `change` raises undoes it."""
+    def _write_over(self, refused: Iterable[AuditEntry], error: sqlite3.Error) -> None:
+        """Put the record of a refusal in the place of what was refused.
+
+        A COMMIT that fails at its sync leaves its frames whole in the log. While the server runs nobody reads them;
+        after a crash the recovery of the log would take them for done. The next transaction takes their place.
+        Raises OutcomeUnknown where the disk does not take that either.
+        """
         try:
             self._begin()
-            change(self._connection)
-            self._chain.append([entry])
+            self._chain.append(refused)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as again:
             self._recover()
-            raise StoreUnavailable(f"the database refused, nothing was changed: {error}") from error
-        except BaseException:
-            self._recover()
-            raise
+            raise OutcomeUnknown(
+                f"the database failed to commit, and whether the changes are durable is not known: {error}"
+            ) from again
         self._chain.keep()
 
     def _begin(self) -> None:
@@ -274,11 +300,12 @@ def _request_of(unit: UnitOfWork) -> str:
 
 def _failed(unit: UnitOfWork) -> list[AuditEntry]:
     """The record of a unit of which nothing was written."""
+    return [_failure(entry) for entry in unit.audit]
+
+
+def _failure(entry: AuditEntry) -> AuditEntry:
     reason = ResultReason.GENERAL_FAILURE.title
-    return [
-        entry._replace(outcome="failed", reason=reason) if entry.outcome == "allowed" else entry
-        for entry in unit.audit
-    ]
+    return entry._replace(outcome="failed", reason=reason) if entry.outcome == "allowed" else entry
 
 
 def _values(stored: StoredObject) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from kmip_server.answer import Answerer, Evaluation
 from kmip_server.engine.ports import ObjectStore, Outcome, UnitOfWork
-from kmip_server.errors import KmipError, StoreUnavailable
+from kmip_server.errors import KmipError, OutcomeUnknown, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
 from kmip_server.work.fair import FairQueue
@@ -41,6 +41,11 @@ RETRY_SECONDS = 10.0
 """How long a request that others keep overtaking is tried again."""
 
 
+_UNAVAILABLE = StoreUnavailable("the server is not available; try again later")
+"""Told of a request of which nothing was or will be done."""
+_UNKNOWN = OutcomeUnknown("the server cannot say whether this is done; look before asking again")
+
+
 class Snapshots(ObjectStore, Protocol):
     """A reader whose reads between the two calls see one state of the database."""
 
@@ -55,7 +60,7 @@ class Applier(Protocol):
     def apply(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
         """Make the units durable, and say what became of each.
 
-        Raises StoreUnavailable where nothing of the group is durable.
+        Raises StoreUnavailable where nothing of the group is durable, OutcomeUnknown where that cannot be said.
         """
 
     def close(self) -> None: ...
@@ -213,7 +218,8 @@ class Executor:
             outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
             log.error("%s", error.message)
-            self._deliver([(job.deliver, self._refused(job)) for job in jobs])
+            told = _UNKNOWN if isinstance(error, OutcomeUnknown) else _UNAVAILABLE
+            self._deliver([(job.deliver, self._refused(job, told)) for job in jobs])
             return
         except Exception:
             log.exception("a group of requests failed; nothing of it was changed")
@@ -275,14 +281,10 @@ class Executor:
             # Among those of earlier groups that wait for the same object too.
             self._ready = deque(sorted(self._ready, key=lambda each: each.number))
 
-    def _refused(self, job: _Job) -> bytes | None:
-        """The reply to a request of which nothing was or will be done."""
-        self._answerer.settle(job.request_identifier, False)
-        return self._unavailable(job)
-
-    def _unavailable(self, job: _Job) -> bytes | None:
+    def _refused(self, job: _Job, told: StoreUnavailable = _UNAVAILABLE) -> bytes | None:
         """A reply that promises nothing, or a closed connection where even its version is unreadable."""
-        return self.malformed(job.message[:64], StoreUnavailable("the server is not available; try again later"))
+        self._answerer.settle(job.request_identifier, False)
+        return self.malformed(job.message[:64], told)
 
     def _deliver(self, replies: list[tuple[Deliver, bytes | None]]) -> None:
         if not replies:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,64 +159,6 @@ def test_a_snapshot_sees_one_state(writer: Writer, reader: Reader) -> None:
     assert reader.find("u") is None
     reader.end_snapshot()
     assert reader.find("u") is not None
-
-
-class Failing:
-    """A connection that fails at one statement."""
-
-    def __init__(self, connection: sqlite3.Connection, at: str) -> None:
-        self._connection, self._at = connection, at
-        self.armed = False
-
-    def __getattr__(self, attribute_name: str) -> Any:
-        return getattr(self._connection, attribute_name)
-
-    def _check(self, text: str) -> None:
-        if self.armed and text.startswith(self._at):
-            raise sqlite3.OperationalError("disk I/O error")
-
-    def execute(self, text: str, *arguments: Any) -> Any:
-        self._check(text)
-        return self._connection.execute(text, *arguments)
-
-    def executemany(self, text: str, *arguments: Any) -> Any:
-        self._check(text)
-        return self._connection.executemany(text, *arguments)
-
-
-@pytest.mark.parametrize(
-    "at",
-    [
-        "BEGIN",
-        "SAVEPOINT",
-        "INSERT INTO objects",
-        "INSERT INTO materials",
-        "INSERT INTO audit_records",
-        "UPDATE audit_chains",
-        "COMMIT",
-    ],
-)
-def test_if_the_database_fails_nothing_happened_and_the_chain_goes_on(connect: Connect, at: str) -> None:
-    opened: list[Failing] = []
-
-    def failing() -> Any:
-        opened.append(Failing(connect(), at))
-        return opened[-1]
-
-    writer = Writer(failing, SettableClock(), "test")
-    writer.apply([making(stored("before"))])
-    opened[0].armed = True
-    with pytest.raises(StoreUnavailable, match="nothing was changed"):
-        writer.apply([making(stored("a")), making(stored("b"))])
-    opened[0].armed = False
-    assert writer.apply([making(stored("after"))]) == [True]
-    reader = Reader(connect)
-    assert [reader.find(each) is not None for each in ("before", "a", "b", "after")] == [True, False, False, True]
-    from kmip_server.audit.verify import verify
-
-    assert verify(audit.rows(connect()), audit.heads(connect())).faults == ()
-    writer.close()
-    reader.close()
 
 
 def test_a_full_disk_refuses_and_recovers(connect: Connect) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -43,20 +44,25 @@ def make_instance(folder: Path, *options: str) -> Path:
 class RunningServer:
     """A server process. Free ports, its log in a file, ended by SIGTERM and looked after."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+        """`environment`: the process's, where it is not this one's."""
         self.folder = folder
         self.config = folder / "kmip-server.toml"
         self.log = folder.parent / f"{folder.name}.log"
         self._options = options
+        self.environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
         self.admin_port = 0
 
-    def start(self) -> Self:
+    def command(self) -> list[str]:
         arguments = ["run", "--config", str(self.config), "--port", "0", "--admin-port", "0", *self._options]
+        return command("kmip-server", *arguments)
+
+    def start(self) -> Self:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command("kmip-server", *arguments), stdout=subprocess.PIPE, stderr=log, text=True
+                self.command(), stdout=subprocess.PIPE, stderr=log, text=True, env=self.environment
             )
         assert self.process.stdout is not None
         deadline = time.monotonic() + DEADLINE_SECONDS
