@@ -5,6 +5,7 @@
 #   make check    the fast part: lint, types, unit tests
 #   make interop  the real clients and the OASIS test cases, each against a server started for it
 #   make bench    this server beside PyKMIP's
+#   make fuzz     bytes that nobody would send, SECONDS=600 for each target
 
 PYTHON ?= $$(bash tools/find-python.sh)
 VENV   := .venv
@@ -12,14 +13,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 CONFIG := var/instance/kmip-server.toml
 
-.PHONY: setup run test check bench interop docs clean
+.PHONY: setup run test check bench fuzz interop docs clean
 
 setup: $(STAMP)
 
 $(STAMP): setup.cfg pyproject.toml tools/system-packages.sh tools/find-python.sh
 	bash tools/system-packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
 	touch $(STAMP)
 
 $(CONFIG): | $(STAMP)
@@ -49,6 +50,9 @@ interop: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(or $(SECONDS),600)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
