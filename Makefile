@@ -7,6 +7,7 @@
 #   make interop LONG=1   with them, the server killed 200 times and its power cut 200 times
 #   make durability   those alone; ROUNDS=, CUTS= and SEED= say otherwise
 #   make bench    this server beside PyKMIP's
+#   make fuzz     bytes that nobody would send, SECONDS=600 for each target
 
 PYTHON ?= $$(bash tools/find-python.sh)
 VENV   := .venv
@@ -14,7 +15,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 CONFIG := var/instance/kmip-server.toml
 
-.PHONY: setup run test check bench interop durability docs clean
+.PHONY: setup run test check bench fuzz interop durability docs clean
 
 ROUNDS := 200
 CUTS   := 200
@@ -24,7 +25,7 @@ setup: $(STAMP)
 $(STAMP): setup.cfg pyproject.toml tools/system-packages.sh tools/find-python.sh
 	bash tools/system-packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
 	touch $(STAMP)
 
 $(CONFIG): | $(STAMP)
@@ -58,6 +59,9 @@ durability: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(BENCH)
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(or $(SECONDS),600)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -13,11 +13,13 @@ HEADER = 8
 
 
 class FramingError(CodecError):
-    """What comes is not a request, or larger than allowed. `prefix` holds what has come of it."""
+    """What comes is not a request, or larger than allowed. `prefix` holds what has come of it, `before`
+    the messages that were whole before it: their answers come first."""
 
-    def __init__(self, message: str, prefix: bytes) -> None:
+    def __init__(self, message: str, prefix: bytes, before: list[bytes]) -> None:
         super().__init__(message)
         self.prefix = prefix
+        self.before = before
 
 
 class Framer:
@@ -35,7 +37,7 @@ class Framer:
         messages: list[bytes] = []
         while len(buffer) >= self._needed:
             if self._needed == HEADER:
-                self._needed = HEADER + self._length()
+                self._needed = HEADER + self._length(messages)
                 continue
             messages.append(bytes(buffer[: self._needed]))
             del buffer[: self._needed]
@@ -52,15 +54,15 @@ class Framer:
         """Bytes of the message that has begun."""
         return len(self._buffer)
 
-    def _length(self) -> int:
+    def _length(self, before: list[bytes]) -> int:
         buffer = self._buffer
-        if buffer[:4] != _REQUEST:
-            raise FramingError("a message is a Request Message structure", bytes(buffer[:64]))
         length = int.from_bytes(buffer[4:8], "big")
-        if length == 0 or length & 7:
-            raise FramingError("the length of a message is a multiple of 8", bytes(buffer[:64]))
-        if length > self._max:
-            raise FramingError(
-                f"a message has at most {self._max} bytes, this one says {length}", bytes(buffer[:64])
-            )
-        return length
+        if buffer[:4] != _REQUEST:
+            wrong = "a message is a Request Message structure"
+        elif length == 0 or length & 7:
+            wrong = "the length of a message is a multiple of 8"
+        elif length > self._max:
+            wrong = f"a message has at most {self._max} bytes, this one says {length}"
+        else:
+            return length
+        raise FramingError(wrong, bytes(buffer[:64]), before)

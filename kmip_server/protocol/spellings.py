@@ -72,7 +72,10 @@ def _frozen(content: Any) -> Any:
 
 
 def writable(attribute: Attribute, version: Version) -> bool:
-    """Whether a client that speaks `version` knows this attribute and its value."""
+    """Whether a client that speaks `version` knows this attribute and its value; without one, only a name can be
+    written, and 2.x has names for vendors' attributes alone."""
+    if attribute.value is None and version.major > 1 and not isinstance(attribute.key, VendorAttribute):
+        return False
     return known_key(attribute.key, version) and knows(version, attribute.value)
 
 

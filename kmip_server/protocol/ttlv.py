@@ -2,7 +2,9 @@
 
 Strategy: an item is a plain tuple (tag, type, value); a structure's value is a list of items. There is one
 way to write each item, so what decodes encodes to the same bytes: padding is zero, lengths are exact,
-nothing trails. Whatever is wrong raises `CodecError` and nothing else. KMIP 2.1 section 10 (1.4 section 9.1).
+nothing trails. (One exception: clients that write numbers into fields of one size send Big Integers with more
+leading bytes than they need; these are read.) Whatever is wrong raises `CodecError` and nothing else.
+KMIP 2.1 section 10 (1.4 section 9.1).
 """
 
 from __future__ import annotations

@@ -75,6 +75,8 @@ class KmipConnection(TwistedProtocol):
         self._peer: Peer | None = None
         self._in_flight = False
         self._ending = False
+        self._fault: FramingError | None = None
+        """Where what comes has stopped to be messages: nothing is read beyond it."""
         self._paused = False
         self._blocked = False
         self.deadline = 0.0
@@ -102,16 +104,18 @@ class KmipConnection(TwistedProtocol):
         self._wait_for("idle")
 
     def dataReceived(self, data: bytes) -> None:
-        if self._ending:
+        if self._ending or self._fault is not None:
             return
         try:
             messages = self._framer.feed(data)
         except FramingError as error:
-            self._reject(error)
-            return
+            messages, self._fault = error.before, error
+            metrics.messages_malformed.inc()
         self._waiting.extend(messages)
         self._waiting_bytes += sum(map(len, messages))
         self._next()
+        if self._ending:
+            return
         self._count()
         if not self._paused and self._has_more_than(1):
             self._paused = True
@@ -147,7 +151,11 @@ class KmipConnection(TwistedProtocol):
     # --- one message at a time ----------------------------------------------------------------
 
     def _next(self) -> None:
-        if self._in_flight or self._blocked or not self._waiting or self._ending:
+        if self._in_flight or self._blocked or self._ending:
+            return
+        if not self._waiting:
+            if self._fault is not None:
+                self._reject(self._fault)
             return
         self._in_flight = True
         self.deadline = float("inf")
@@ -187,7 +195,7 @@ class KmipConnection(TwistedProtocol):
         self._count()
         self.read_on()
         self._next()
-        if not self._in_flight:
+        if not self._in_flight and not self._ending:
             self._wait_for("message" if self._framer.is_within_message else "idle")
 
     def _count(self) -> None:
@@ -215,8 +223,7 @@ class KmipConnection(TwistedProtocol):
             self.transport.resumeProducing()
 
     def _reject(self, error: FramingError) -> None:
-        """Say what is wrong where that is possible, then close."""
-        metrics.messages_malformed.inc()
+        """Say what is wrong where that is possible, then close. All that came before has been answered."""
         reply = self._factory.answerer.malformed(error.prefix, error)
         if reply is not None:
             self.transport.write(reply)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from enum import IntFlag
 from typing import Any
 
 import pytest
@@ -14,121 +13,17 @@ from kmip_server.engine import operations  # noqa: F401 - declares every structu
 from kmip_server.errors import CodecError, DuplicateField, KmipError, MissingData, UnknownTag
 from kmip_server.protocol import attribute_values as av
 from kmip_server.protocol import objects, spellings, storage, ttlv
-from kmip_server.protocol.attribute_set import Attribute, AttributeSet, VendorAttribute
-from kmip_server.protocol.attributes import ATTRIBUTES
+from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.codec import decode_structure, encode_structure
-from kmip_server.protocol.enums import MASK_BITS, DataEnumeration, ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.messages import MalformedMessage, decode_request
 from kmip_server.protocol.payloads.get import GetRequest
-from kmip_server.protocol.registered import Registered
-from kmip_server.protocol.schema import FieldRow, NthData, NthIdentifier, declared, is_structure, structures
+from kmip_server.protocol.schema import declared, structures
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.versions import V1_0, V1_2, V1_4, V2_1, Version
 from tests.support.engine import SERVED, request_message
 from tests.support.requests import create, custom, name
-
-_SCALARS: dict[Any, st.SearchStrategy[Any]] = {
-    int: st.integers(-(1 << 31), (1 << 31) - 1),
-    str: st.text(max_size=20),
-    bytes: st.binary(max_size=20),
-    bool: st.booleans(),
-    ItemType.LONG_INTEGER: st.integers(-(1 << 63), (1 << 63) - 1),
-    ItemType.BIG_INTEGER: st.integers(-(1 << 100), 1 << 100),
-    ItemType.DATE_TIME: st.integers(0, 1 << 62),
-    ItemType.INTERVAL: st.integers(0, (1 << 32) - 1),
-    ItemType.ENUMERATION: st.integers(0x80000000, (1 << 32) - 1),
-    "reference": st.text(max_size=20),
-    "data": st.binary(max_size=20),
-    "item": st.tuples(st.just(0x42000B), st.just(ttlv.INTEGER), st.integers(0, 5)),
-}
-
-
-def values(kind: Any, version: Version) -> st.SearchStrategy[Any]:
-    """Values of a kind that `version` knows."""
-    if is_structure(kind):
-        return instances(kind, version)
-    if isinstance(kind, type) and issubclass(kind, Registered):
-        return st.sampled_from([member for member in kind if member.known_in(version)] or list(kind))
-    if isinstance(kind, type) and issubclass(kind, IntFlag):
-        bits = MASK_BITS[kind][version]
-        return st.integers(0, 0xFFFFFFFF).map(lambda value: kind(value & bits))
-    if kind == "reference" and version.major > 1:
-        named = st.sampled_from(list(UniqueIdentifierEnumeration))
-        return st.one_of(_SCALARS[kind], named, st.integers(-9, 9).map(NthIdentifier))
-    if kind == "data" and version.major > 1:
-        named_data = st.sampled_from(list(DataEnumeration))
-        return st.one_of(_SCALARS[kind], named_data, st.integers(-9, 9).map(NthData))
-    return _SCALARS[kind]
-
-
-def attributes(version: Version) -> st.SearchStrategy[Attribute]:
-    rows = [row for row in ATTRIBUTES.values() if row.known_in(version)]
-    standard = st.sampled_from(rows).flatmap(
-        lambda row: values(row.kind, version).map(lambda value: Attribute(row.tag, None, value))
-    )
-    vendor = st.builds(
-        lambda title, text: Attribute(
-            VendorAttribute("x", title), None, av.CustomValue(ItemType.TEXT_STRING, text)
-        ),
-        st.text("abc", min_size=1, max_size=5),
-        st.text(max_size=10),
-    )
-    return st.one_of(standard, vendor).filter(lambda a: spellings.writable(a, version))
-
-
-def _template(version: Version) -> st.SearchStrategy[Any]:
-    names = st.lists(values(av.Name, version), max_size=2) if version.major == 1 else st.just([])
-    return st.builds(
-        lambda n, a: spellings.TemplateAttribute(names=tuple(n), attributes=tuple(a)),
-        names,
-        st.lists(attributes(version), max_size=3),
-    )
-
-
-def _key_value(version: Version) -> st.SearchStrategy[Any]:
-    material = st.binary(max_size=16)
-    return st.one_of(material, st.builds(lambda m: objects.KeyValue(key_material=m), material))
-
-
-_MANAGED = [objects.SymmetricKey, objects.Certificate, objects.OpaqueObject, objects.SecretData, objects.PrivateKey]
-_KEYS = st.sampled_from([Tag.NAME, Tag.STATE, Tag.OBJECT_GROUP, VendorAttribute("x", "a")])
-
-
-def spelled(row: FieldRow, version: Version) -> st.SearchStrategy[Any]:
-    spelling = (row.spellings or {})[version.major]
-    kind = type(spelling).__name__
-    many = st.lists(attributes(version), min_size=1, max_size=3).map(tuple)
-    made: dict[str, st.SearchStrategy[Any]] = {
-        "_Template": _template(version),
-        "_AttributesOrTemplate": _template(version),
-        "_Repeated": many,
-        "_Attributes": many,
-        "_Single": attributes(version),
-        "_Names": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
-        "_References": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
-        "_NamesOrReferences": st.lists(_KEYS, min_size=1, max_size=3).map(tuple),
-        "_KeyValueSpelling": _key_value(version),
-        "_ManagedObjectSpelling": st.sampled_from(_MANAGED).flatmap(lambda cls: instances(cls, version)),
-    }
-    return made[kind]
-
-
-def instances(cls: type, version: Version) -> st.SearchStrategy[Any]:
-    """A structure with whatever fields `version` has."""
-    fields: dict[str, st.SearchStrategy[Any]] = {}
-    for row in declared(cls)[1]:
-        in_version = row.since <= version and (row.until is None or version <= row.until)
-        in_version = in_version and (row.spellings is None or version.major in row.spellings)
-        if not in_version and not row.required:
-            continue
-        value = spelled(row, version) if row.spellings else values(row.kind, version)
-        if row.repeated and not row.spellings:
-            value = st.lists(value, max_size=3).map(tuple)
-        elif not row.required:
-            value = st.none() | value if not row.repeated else value
-        fields[row.name] = value
-    return st.builds(cls, **fields)
+from tests.support.structures import Structures
 
 
 def _exists(cls: type, version: Version) -> bool:
@@ -159,7 +54,7 @@ def test_every_structure_round_trips_in_every_version(cls: type, version: Versio
         return
 
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(instances(cls, version))
+    @given(Structures(version).instances(cls))
     def round_trip(value: Any) -> None:
         item = encode_structure(value, version)
         data = ttlv.encode(item)
@@ -233,7 +128,7 @@ def test_a_changed_message_is_a_message_or_malformed(data: st.DataObject) -> Non
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(attributes(V1_4) | attributes(V2_1), max_size=8))
+@given(st.lists(Structures(V1_4).attributes() | Structures(V2_1).attributes(), max_size=8))
 def test_storage_keeps_every_attribute_of_any_version(given_attributes: list[Attribute]) -> None:
     stored = AttributeSet(given_attributes)
     assert storage.from_storage(storage.to_storage(stored)) == stored

@@ -38,3 +38,10 @@ def test_what_is_no_request_is_refused_from_its_first_bytes(data: bytes) -> None
     with pytest.raises(FramingError) as refused:
         Framer(1024).feed(data[:8])
     assert refused.value.prefix == data[:8]
+
+
+def test_messages_before_the_fault_are_kept() -> None:
+    with pytest.raises(FramingError) as refused:
+        Framer(1024).feed(message(16) + message(24) + b"nonsense")
+    assert refused.value.before == [message(16), message(24)]
+    assert refused.value.prefix == b"nonsense"

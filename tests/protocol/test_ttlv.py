@@ -70,6 +70,13 @@ def test_malformed(text: str) -> None:
         ttlv.decode(bytes.fromhex(text))
 
 
+def test_a_big_integer_may_be_longer_than_it_needs_to_be() -> None:
+    """As of a client that writes every number of a key in as many bytes as the modulus has."""
+    item = ttlv.decode(bytes.fromhex("42 00 52 04 00 00 00 10") + bytes(15) + b"\x05")
+    assert item == (0x420052, ttlv.BIG_INTEGER, 5)
+    assert len(ttlv.encode(item)) == 16
+
+
 def test_nesting_is_bounded() -> None:
     def nested(depth: int) -> Item:
         item: Item = (0x420020, ttlv.INTEGER, 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kmip_server.pki.authority import issue, make_authority
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import Operation, ResultReason, ResultStatus
 from kmip_server.protocol.payloads.discovery import QueryRequest
@@ -51,8 +52,6 @@ def test_pipelined_requests_are_answered_in_order(server: RunningServer) -> None
     ids = [number.to_bytes(2, "big") for number in range(200)]
     with Connection(server) as connection:
         connection.send(b"".join(request_message(V1_2, [(int(Operation.QUERY), payload, each)]) for each in ids))
-        from kmip_server.protocol import ttlv
-
         responses = [ttlv.decode(connection.receive()) for _ in ids]
     assert [child(each, Tag.BATCH_ITEM, Tag.UNIQUE_BATCH_ITEM_ID) for each in responses] == ids
 
@@ -92,11 +91,25 @@ def test_a_message_too_large_is_told_in_its_version(server: RunningServer) -> No
         whole = bytearray(QUERY)
         whole[4:8] = (64 << 20).to_bytes(4, "big")
         connection.send(bytes(whole))
-        from kmip_server.protocol import ttlv
-
         response = ttlv.decode(connection.receive())
         assert child(response, Tag.RESPONSE_HEADER, Tag.PROTOCOL_VERSION, Tag.PROTOCOL_VERSION_MINOR) == 2
         assert child(response, Tag.BATCH_ITEM, Tag.RESULT_REASON) == ResultReason.INVALID_MESSAGE
+        assert connection.receive() == b""
+
+
+def test_what_came_before_nonsense_is_answered_before_it(server: RunningServer) -> None:
+    """Or the refusal would be read as the answer to a request that was performed."""
+    payload = encode_structure(QueryRequest(), V1_2)
+    ids = [number.to_bytes(2, "big") for number in range(50)]
+    whole = bytearray(QUERY)
+    whole[4:8] = (64 << 20).to_bytes(4, "big")
+    asked = [request_message(V1_2, [(int(Operation.QUERY), payload, each)]) for each in ids]
+    with Connection(server) as connection:
+        connection.send(b"".join([*asked, bytes(whole)]))
+        responses = [ttlv.decode(connection.receive()) for _ in ids]
+        assert [child(each, Tag.BATCH_ITEM, Tag.UNIQUE_BATCH_ITEM_ID) for each in responses] == ids
+        refusal = ttlv.decode(connection.receive())
+        assert child(refusal, Tag.BATCH_ITEM, Tag.RESULT_REASON) == ResultReason.INVALID_MESSAGE
         assert connection.receive() == b""
 
 
