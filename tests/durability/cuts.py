@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmip_server.protocol.enums import Operation
+from kmip_server.protocol.payloads.discovery import DiscoverVersionsRequest
 from tests.durability import shim
 from tests.durability.checks import Ask, Promise, check, through
 from tests.durability.disk import Disk
-from tests.durability.load import Client, Load
+from tests.durability.load import Client, Load, Step
 from tests.durability.offline import Offline
 from tests.durability.shim import Event, Kind
 from tests.support.server import RunningServer
@@ -80,7 +82,7 @@ def record(
     count: int = 400,
     clients: int = 8,
 ) -> Recording:
-    """Serve `instance` until `count` requests are acknowledged, then end the server without warning."""
+    """Serve `instance` until `count` requests are acknowledged, then end the server without an orderly end."""
     before = instance.with_name(f"{instance.name}-before")
     shutil.copytree(instance, before)
     written = instance.with_name(f"{instance.name}.record")
@@ -89,9 +91,13 @@ def record(
     try:
         load = Load(server, seed, clients=clients)
         load.wait_for(count)
+        load.stop()
+        load.join()
+        # What is done is recorded a moment later, under a lock that this answer must have too.
+        with Connection(server) as connection:
+            through(connection)(Step(((Operation.DISCOVER_VERSIONS, DiscoverVersionsRequest()),)).message())
     finally:
         server.stop(signal.SIGKILL)
-    load.join()
     return Recording(before, instance, list(shim.events(written)), load, disk)
 
 
