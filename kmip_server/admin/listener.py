@@ -102,6 +102,7 @@ class AdminListener:
             "connections": int(metrics.value("kmip_connections")),
             "messages": int(metrics.value("kmip_messages_total")),
             "clock_behind_seconds": application.clock.seconds_behind(),
+            **metrics.troubles(),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
