@@ -21,6 +21,21 @@ messages = Counter("kmip_messages", "Messages received", registry=registry)
 messages_malformed = Counter("kmip_messages_malformed", "Frames that were no KMIP message", registry=registry)
 
 
+_TROUBLES = (connections_refused, connections_dropped, handshakes_failed, messages_malformed)
+
+
+def troubles() -> dict[str, int]:
+    """What peers were refused or ended for, by counter and cause; what never happened is left out."""
+    samples = [sample for counter in _TROUBLES for family in counter.collect() for sample in family.samples]
+    return {
+        "_".join([sample.name.removeprefix("kmip_").removesuffix("_total"), *sample.labels.values()]): int(
+            sample.value
+        )
+        for sample in samples
+        if sample.name.endswith("_total") and sample.value
+    }
+
+
 def value(name: str, **labels: str) -> float:
     """The present value of a metric, for status and tests; 0 where nothing was counted."""
     return registry.get_sample_value(name, labels) or 0.0

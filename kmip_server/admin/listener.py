@@ -117,6 +117,7 @@ class AdminListener:
             "connections_refused": int(metrics.total("kmip_connections_refused_total")),
             "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
             "clock_behind_seconds": application.clock.seconds_behind(),
+            **metrics.troubles(),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:

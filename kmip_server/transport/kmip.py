@@ -47,6 +47,10 @@ SMALL_SHARE = 64 << 10
 """Bytes that any connection may have waiting: ordinary requests come through while large ones are held back."""
 
 
+DISCARDED_MESSAGES = 8
+"""How much is thrown away of a peer that goes on after its end, in messages of the largest size."""
+
+
 class Answerer(Protocol):
     """Who answers. Called on the reactor's thread."""
 
@@ -77,6 +81,7 @@ class KmipConnection(TwistedProtocol):
         self._ending = False
         self._fault: FramingError | None = None
         """Where what comes has stopped to be messages: nothing is read beyond it."""
+        self._discarded = 0
         self._paused = False
         self._blocked = False
         self.deadline = 0.0
@@ -105,6 +110,10 @@ class KmipConnection(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self._ending or self._fault is not None:
+            # A peer may be in the middle of a message that is too large: it shall come to read why it ends.
+            self._discarded += len(data)
+            if self._discarded > DISCARDED_MESSAGES * self._factory.limits.max_message_bytes:
+                self.abort("excess")
             return
         try:
             messages = self._framer.feed(data)
@@ -121,7 +130,8 @@ class KmipConnection(TwistedProtocol):
             self._paused = True
             self._factory.held_back.add(self)
             self.transport.pauseProducing()
-        if not self._in_flight and self._framer.is_within_message and self.cause != "message":
+        is_idle = not self._in_flight and not self._blocked
+        if is_idle and self._framer.is_within_message and self.cause != "message":
             self._wait_for("message")
 
     def pauseProducing(self) -> None:
@@ -139,10 +149,13 @@ class KmipConnection(TwistedProtocol):
         """The connection is going down; `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._peer is None and isinstance(reason.value, SSL.Error):
-            connection = self.transport.getHandle()
-            fault = faults.of_error(reason.value, connection.code, connection.subject)
-            self._factory.handshake_failed(self.address, fault)
+        if isinstance(reason.value, SSL.Error):
+            if self._peer is None:
+                connection = self.transport.getHandle()
+                fault = faults.of_error(reason.value, connection.code, connection.subject)
+                self._factory.handshake_failed(self.address, fault)
+            else:
+                metrics.connections_dropped.labels("tls").inc()
         self._waiting.clear()
         self._factory.held -= self._held
         self._factory.forget(self)
