@@ -52,3 +52,16 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
     }
+
+
+def hostile_table(attacks: list[dict[str, Any]], crowd: dict[str, Any], storm: dict[str, Any]) -> str:
+    """Markdown, of what `bench.hostile` measures."""
+    lines = ["| attack | p99 quiet, ms | p99 meanwhile, ms | ratio |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['attack']} | {row['quiet_p99_ms']:.1f} | {row['p99_ms']:.1f} | {row['ratio']:.1f} × |"
+        for row in attacks
+    ]
+    memory = f"{crowd['mb']:.0f} MB resident ({crowd['before_mb']:.0f} MB before)"
+    served = f"{storm['served']:,} of {storm['clients']:,} clients served, the last after {storm['seconds']:.1f} s"
+    lines += ["", f"{crowd['connections']:,} idle connections: {memory}.", f"Boot storm: {served}."]
+    return "\n".join(lines) + "\n"

@@ -94,7 +94,7 @@ class Answerer:
 
     def _evaluate(self, message: bytes, peer: Peer, store: ObjectStore, recorder: Recorder) -> Evaluation:
         try:
-            request = decode_request(message, self.policy.served)
+            request = decode_request(message, self.policy.served, self.max_batch_items)
         except MalformedMessage as error:
             principal = self._of_certificate(peer, error.version)
             return self._refused(error.version, error.error, recorder, None, principal)
@@ -149,8 +149,6 @@ class Answerer:
     def _require_understood(self, request: RequestMessage) -> None:
         """Raise for what a header may ask and this server does not do."""
         header = request.header
-        if len(request.batch_items) > self.max_batch_items:
-            raise ServerLimitExceeded(f"a message has at most {self.max_batch_items} batch items")
         items = request.batch_items
         pairs = sum(item.operation in _MAKES_A_PAIR for item in items) if len(items) > self.max_key_pairs else 0
         if pairs > self.max_key_pairs:
@@ -183,8 +181,7 @@ class Answerer:
         done: Sequence[AuditEntry] = (),
     ) -> Evaluation:
         """The same failure for the whole message, on record: each operation with what became of it, where some were
-        `done` already, and each once where they were not; as one message where nobody known has sent it, or where
-        there are more than are served."""
+        `done` already, and each once where they were not; as one message where nobody known has sent it."""
         items = request.batch_items if request else ()
         operations = [operation_of(item.operation) if item.operation is not None else None for item in items]
         reason = reason_of(error, operations[0] if operations else None, version)
@@ -205,7 +202,7 @@ class Answerer:
                 for each in done
             ]
             return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
-        if principal is NOBODY or len(items) > self.max_batch_items:
+        if principal is NOBODY:
             operations = operations[:1]
         entry = AuditEntry(
             request_identifier=recorder.request_identifier,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
-from kmip_server.errors import CodecError, KmipError, MissingData, UnsupportedProtocolVersion
+from kmip_server.errors import CodecError, KmipError, MissingData, ServerLimitExceeded, UnsupportedProtocolVersion
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import decode_fields, decode_structure, encode_structure
 from kmip_server.protocol.enums import (
@@ -146,8 +146,11 @@ class MalformedMessage(Exception):
         self.error = error
 
 
-def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
-    """The message that `data` is. Raises MalformedMessage and nothing else."""
+def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: int | None = None) -> RequestMessage:
+    """The message that `data` is. Raises MalformedMessage and nothing else.
+
+    One with more than `max_batch_items` is refused before any is looked at.
+    """
     try:
         item = ttlv.decode(data)
     except CodecError as error:
@@ -166,6 +169,8 @@ def decode_request(data: bytes, served: tuple[Version, ...]) -> RequestMessage:
             raise CodecError("Batch Count is not the number of batch items")
         if not item_items:
             raise MissingData("a Request Message must have a Batch Item")
+        if max_batch_items is not None and len(item_items) > max_batch_items:
+            raise ServerLimitExceeded(f"a message has at most {max_batch_items} batch items")
         batch_items = tuple(_batch_item(each, version) for each in item_items)
         return RequestMessage(version=version, header=header, batch_items=batch_items)
     except KmipError as error:

@@ -79,6 +79,7 @@ class KmipConnection(TwistedProtocol):
         self._peer: Peer | None = None
         self._in_flight = False
         self._ending = False
+        self._aborted = False
         self._fault: FramingError | None = None
         """Where what comes has stopped to be messages: nothing is read beyond it."""
         self._discarded = 0
@@ -264,8 +265,11 @@ class KmipConnection(TwistedProtocol):
         self.transport.loseConnection()
 
     def abort(self, cause: str) -> None:
-        """End now."""
-        self._ending = True
+        """End now. Once: later calls are of those who did not know."""
+        if self._aborted:
+            return
+        self._ending = self._aborted = True
+        self.deadline = float("inf")
         metrics.connections_dropped.labels(cause).inc()
         self.transport.abortConnection()
 
@@ -356,16 +360,27 @@ class KmipFactory(Factory):
 
     def _sweep(self) -> None:
         now = self.reactor.seconds()
-        for connection in [c for c in self._connections.values() if c.deadline < now]:
-            if connection.cause == "handshake":
-                self.handshake_failed(connection.address, faults.TIMEOUT)
-            connection.abort(connection.cause)
-        for place in self.admission.surplus(now):
+        over = [(each, each.cause) for each in self._connections.values() if each.deadline < now]
+        for place in self.admission.surplus():
             metrics.connections_refused.labels("handshakes").inc()
-            self._connections[place].abort("limit")
+            over.append((self._connections[place], "limit"))
+        self._end(over)
         self._faults.catch_up()
         for connection in list(self.held_back):
             connection.read_on()
+
+    def _end(self, over: list[tuple[KmipConnection, str]]) -> None:
+        """A few in one turn of the reactor: whoever is served waits no longer than for these."""
+        now = self.reactor.seconds()
+        for connection, cause in over[:BURST]:
+            # Its turn may have come after what it was late with.
+            if cause != "limit" and not (connection.cause == cause and connection.deadline < now):
+                continue
+            if cause == "handshake":
+                self.handshake_failed(connection.address, faults.TIMEOUT)
+            connection.abort(cause)
+        if len(over) > BURST:
+            self.reactor.callLater(0, self._end, over[BURST:])
 
 
 @implementer(IOpenSSLServerConnectionCreator)

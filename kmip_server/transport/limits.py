@@ -2,8 +2,10 @@
 
 Strategy: a connection has a place only while there is room. Where there is none, the oldest one that has not
 finished its handshake makes room, of the address that has most of them; only where all have finished is the
-newcomer refused. So connections that say nothing cannot lock out those that do. File descriptors are counted before
-the first connection: the bound is lowered to what the process may open.
+newcomer refused. So connections that say nothing cannot lock out those that do. Whether one is late with its
+handshake the others say, not the clock: those that came later have finished theirs. Where the server itself is
+behind, because all clients come at once, nobody is ended for it. File descriptors are counted before the first
+connection: the bound is lowered to what the process may open.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from kmip_server.errors import SettingsError
 log = logging.getLogger(__name__)
 
 HANDSHAKE_GRACE_SECONDS = 3.0
-"""For as long a handshake is not one too many: many clients that come at once, after a restart, are all let in."""
-BURST = 128
-"""Connections that are accepted in one turn, before those that made room for them are gone."""
-RESERVED_DESCRIPTORS = BURST + 128
+"""A handshake is one too many only where one that began so much later is done."""
+BURST = 16
+"""Connections that are accepted, or ended, in one turn: the others wait no longer than for these."""
+RESERVED_DESCRIPTORS = 256
 """For a burst, and for the database, the HSM, administration and files."""
 _LEAST_CONNECTIONS = 16
 
@@ -67,6 +69,8 @@ class Admission:
         self._unproven: dict[str, dict[Place, None]] = {}
         """Those that have not finished their handshake, by address, the oldest first."""
         self._unproven_count = 0
+        self._latest_proven = float("-inf")
+        """When the latest of those came that have finished their handshake."""
 
     def enter(self, place: Place) -> tuple[Place | None, str]:
         """Give it a place. Returns who loses one for that, perhaps itself, and by which bound."""
@@ -82,6 +86,10 @@ class Admission:
 
     def prove(self, place: Place) -> None:
         """Its handshake is done."""
+        self._latest_proven = max(self._latest_proven, place.since)
+        self._remove_unproven(place)
+
+    def _remove_unproven(self, place: Place) -> None:
         unproven = self._unproven.get(place.host, {})
         if place in unproven:
             del unproven[place]
@@ -93,15 +101,15 @@ class Admission:
         """It is gone, or going."""
         if place not in self._places:
             return
-        self.prove(place)
+        self._remove_unproven(place)
         self._places.remove(place)
         self._by_address[place.host] -= 1
         if not self._by_address[place.host]:
             del self._by_address[place.host]
 
-    def surplus(self, now: float) -> list[Place]:
+    def surplus(self) -> list[Place]:
         """Those that lose their place because too many handshakes stand, past the grace; the oldest first."""
-        past = now - HANDSHAKE_GRACE_SECONDS
+        past = self._latest_proven - HANDSHAKE_GRACE_SECONDS
         over = []
         for unproven in list(self._unproven.values()):
             excess = len(unproven) - self._limits.max_handshakes_per_address

@@ -366,8 +366,8 @@ def test_ten_thousand_batch_items_are_refused_together(bounded: RunningServer) -
     with Connection(bounded) as connection:
         response = connection.exchange(message)
         assert refusal(response) == told(ServerLimitExceeded, Op.QUERY, V1_4)
-        statuses = {child(item, Tag.RESULT_STATUS) for item in children(response, Tag.BATCH_ITEM)}
-        assert statuses == {ResultStatus.OPERATION_FAILED}
+        # One item says it: an answer as long as the question would be the next burden.
+        assert len(children(response, Tag.BATCH_ITEM)) == 1
         assert child(connection.exchange(QUERY), Tag.BATCH_ITEM, Tag.RESULT_STATUS) == ResultStatus.SUCCESS
     # One record says what was refused: ten thousand would be the peer's to write.
     assert troubles(bounded)["audit_records"] - records < 10
