@@ -12,6 +12,7 @@
 PYTHON ?= $$(bash tools/find-python.sh)
 VENV   := .venv
 BIN    := $(VENV)/bin
+SERVER := $(VENV)/.serves
 STAMP  := $(VENV)/.ready
 CONFIG := var/instance/kmip-server.toml
 
@@ -22,17 +23,24 @@ CUTS   := 200
 
 setup: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml tools/system-packages.sh tools/find-python.sh
+# What serving needs, and the client of the README.
+$(SERVER): setup.cfg pyproject.toml tools/system-packages.sh tools/find-python.sh
 	bash tools/system-packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what the server needs into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[client]'
+	touch $(SERVER)
+
+$(STAMP): $(SERVER)
+	@echo "installing what the tests need into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
 	touch $(STAMP)
 
-$(CONFIG): | $(STAMP)
+$(CONFIG): | $(SERVER)
 	mkdir -p var
 	$(BIN)/kmip-server init var/instance
 
-run: $(STAMP) $(CONFIG)
+run: $(SERVER) $(CONFIG)
 	exec $(BIN)/kmip-server run --config $(CONFIG)
 
 check: $(STAMP)

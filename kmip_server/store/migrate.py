@@ -37,8 +37,10 @@ def require_known(connection: sqlite3.Connection) -> None:
             f"the database {path} (store.url) is empty; restore a backup, or make an instance with kmip-server init"
         )
     if present not in KNOWN:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise SettingsError(
-            f"the database has the schema {present}, made by a newer release; run that release, or restore a backup"
+            f"the database {path} has the schema {present}, made by a newer release; run that release, or restore a"
+            " backup"
         )
 
 

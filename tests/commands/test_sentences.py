@@ -206,7 +206,14 @@ def test_what_a_remote_command_lacks_is_said(server: RunningServer, tmp_path: Pa
             (here, certificate, key, no_certificate, 2, f"--ca {no_certificate} holds no certificate in PEM form"),
             (here, certificate, key, tmp_path / "none", 2, f"{tmp_path / 'none'} cannot be read: No such file"),
             (here, tmp_path / "none", key, server.ca, 2, f"{tmp_path / 'none'} cannot be read: No such file"),
-            (away, certificate, key, server.ca, 1, "the server does not answer: Connection refused"),
+            (
+                away,
+                certificate,
+                key,
+                server.ca,
+                1,
+                f"the server at {away.removeprefix('https://')} does not answer: Connection refused",
+            ),
             ("https://127.0.0.1:x", certificate, key, server.ca, 2, "--url is https://HOST:PORT"),
             ("https://[::1", certificate, key, server.ca, 2, "--url is https://HOST:PORT"),
             ("http://127.0.0.1:1", certificate, key, server.ca, 2, "--url is https://HOST:PORT"),
@@ -215,6 +222,20 @@ def test_what_a_remote_command_lacks_is_said(server: RunningServer, tmp_path: Pa
             words = ["--url", url, "--cert", str(cert_file), "--key", str(key_file)]
             words += ["--ca", str(ca)] if ca is not None else []
             assert expected in complaint(run("kmip-admin", *words, "status", check=False), code)
+
+
+def test_where_nobody_can_be_asked_the_passphrase_is_wanted_in_a_file(new_instance: Path, tmp_path: Path) -> None:
+    config, target = str(new_instance / "kmip-server.toml"), tmp_path / "backup"
+    done = subprocess.run(
+        command("kmip-admin", "--config", config, "backup", "create", str(target)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert "give --passphrase-file FILE" in complaint(done, 2)
+    assert not target.exists()
 
 
 def test_a_reader_that_has_seen_enough_gets_no_complaint(new_instance: Path) -> None:

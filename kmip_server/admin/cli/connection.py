@@ -24,12 +24,12 @@ class Refused(KmipError):
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=TIMEOUT_SECONDS)
-        self._path = path
+        self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT_SECONDS)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(self.path))
 
 
 class Remote:
@@ -37,6 +37,14 @@ class Remote:
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection
+
+    def _where(self) -> str:
+        connection = self._connection
+        return (
+            str(connection.path)
+            if isinstance(connection, _UnixConnection)
+            else f"{connection.host}:{connection.port}"
+        )
 
     def perform(self, action: str, **arguments: Any) -> Any:
         """The result of an action. Raises Refused with the server's own sentence."""
@@ -53,7 +61,9 @@ class Remote:
                 "the CA of the instance"
             ) from error
         except (OSError, http.client.HTTPException) as error:
-            raise Refused(f"the server does not answer: {told(error) or type(error).__name__}") from error
+            raise Refused(
+                f"the server at {self._where()} does not answer: {told(error) or type(error).__name__}"
+            ) from error
         try:
             result = json.loads(body)
         except ValueError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,23 @@ class Options:
 pass_options = click.make_pass_decorator(Options)
 
 
+def _can_ask() -> bool:
+    if sys.stdin.isatty():
+        return True
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 def secret(path: Path | None, what: str, *, confirm: bool) -> str:
     """A passphrase or password: from a private file, or asked for."""
     if path is not None:
         from kmip_server.keystore.holder import secret_from
 
         return secret_from(path, what)
+    if not _can_ask():
+        raise SettingsError(f"there is no terminal to ask for the {what} on; give --{what}-file FILE")
     answer: str = click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=confirm, err=True)
     return answer
