@@ -195,8 +195,10 @@ class Bounds:
     max_waiting_messages_per_client: Count = _setting(500, "waiting that came with one certificate")
     max_connections: Count = _setting(10_000, "in all; lowered to what the process may open (LimitNOFILE)")
     max_connections_per_address: Count = _setting(2000, "from one address")
-    max_handshakes: Count = _setting(512, "TLS handshakes unfinished after 3 s, in all; the oldest are ended")
-    max_handshakes_per_address: Count = _setting(64, "TLS handshakes unfinished after 3 s, from one address")
+    max_handshakes: Count = _setting(
+        512, "TLS handshakes that others, begun 3 s later, have overtaken, in all; the oldest are ended"
+    )
+    max_handshakes_per_address: Count = _setting(64, "the same, from one address")
     max_streams: Count = _setting(1000, "operations in several parts under way in all")
     max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal")
     stream_timeout_seconds: Count = _setting(300, "for the next part of an operation to come")

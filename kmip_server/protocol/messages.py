@@ -151,6 +151,8 @@ def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: in
 
     One with more than `max_batch_items` is refused before any is looked at.
     """
+    if max_batch_items is not None and len(data) > max_batch_items * _SMALLEST_BATCH_ITEM:
+        _require_at_most(max_batch_items, data, served)
     try:
         item = ttlv.decode(data)
     except CodecError as error:
@@ -170,11 +172,35 @@ def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: in
         if not item_items:
             raise MissingData("a Request Message must have a Batch Item")
         if max_batch_items is not None and len(item_items) > max_batch_items:
-            raise ServerLimitExceeded(f"a message has at most {max_batch_items} batch items")
+            raise _too_many(max_batch_items)
         batch_items = tuple(_batch_item(each, version) for each in item_items)
         return RequestMessage(version=version, header=header, batch_items=batch_items)
     except KmipError as error:
         raise MalformedMessage(version, error) from error
+
+
+_SMALLEST_BATCH_ITEM = 32
+"""Bytes: its own header, an Operation, an empty payload."""
+
+
+def _require_at_most(max_batch_items: int, data: bytes, served: tuple[Version, ...]) -> None:
+    """Raise MalformedMessage where the header of a long message says too many items: taking them apart costs most.
+
+    A header that cannot be read is left to whoever reads the whole.
+    """
+    try:
+        tag, kind, fields = ttlv.decode(data[8 : 16 + int.from_bytes(data[12:16], "big")])
+        if tag != Tag.REQUEST_HEADER or kind != STRUCTURE:
+            return
+        count = _found(fields, Tag.BATCH_COUNT, INTEGER)
+        if count is not None and count > max_batch_items:
+            raise MalformedMessage(_version(fields, served), _too_many(max_batch_items))
+    except KmipError:
+        return
+
+
+def _too_many(max_batch_items: int) -> ServerLimitExceeded:
+    return ServerLimitExceeded(f"a message has at most {max_batch_items} batch items")
 
 
 def _encoded_version(version: Version) -> bytes:

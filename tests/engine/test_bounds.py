@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kmip_server.engine import attribute_rules, locate
 from kmip_server.engine.context import Found, Policy
-from kmip_server.errors import TooManyInstances
+from kmip_server.errors import CodecError, KmipError, ServerLimitExceeded, TooManyInstances
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.attribute_set import Attribute, AttributeSet
 from kmip_server.protocol.attribute_values import LATEST_DATE, Name, UsageLimits
 from kmip_server.protocol.enums import (
@@ -31,6 +32,7 @@ from kmip_server.protocol.enums import (
     UsageLimitsUnit,
     WrappingMethod,
 )
+from kmip_server.protocol.messages import MalformedMessage, decode_request
 from kmip_server.protocol.objects import (
     Certificate,
     EncryptionKeyInformation,
@@ -48,8 +50,8 @@ from kmip_server.protocol.payloads.register import RegisterRequest
 from kmip_server.protocol.payloads.rekey import RekeyRequest
 from kmip_server.protocol.spellings import TemplateAttribute
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_4, V2_1
-from tests.support.engine import SERVED, Engine, Refused, result_of
+from kmip_server.protocol.versions import V1_4, V2_1, Version
+from tests.support.engine import SERVED, Engine, Refused, request_message, result_of
 from tests.support.requests import (
     A,
     M,
@@ -396,3 +398,38 @@ def test_a_certificate_with_an_edi_party_name_is_kept(engine: Engine) -> None:
     uid = engine.call(Operation.REGISTER, request).unique_identifier
     told = attribute_of(engine, uid, Tag.X_509_CERTIFICATE_SUBJECT)
     assert told.subject_alternative_names == ()
+
+
+# --- batch items --------------------------------------------------------------------------------
+
+MOST_ITEMS = 1000
+
+
+def ping(items: int) -> bytes:
+    payload = (Tag.REQUEST_PAYLOAD, ttlv.STRUCTURE, [])
+    return request_message(V2_1, [(int(Operation.PING), payload, None)] * items)
+
+
+def refused_items(data: bytes) -> tuple[Version, type[KmipError]]:
+    with pytest.raises(MalformedMessage) as refusal:
+        decode_request(data, SERVED, MOST_ITEMS)
+    return refusal.value.version, type(refusal.value.error)
+
+
+def test_batch_items_are_bounded() -> None:
+    assert len(decode_request(ping(MOST_ITEMS), SERVED, MOST_ITEMS).batch_items) == MOST_ITEMS
+    assert refused_items(ping(MOST_ITEMS + 1)) == (V2_1, ServerLimitExceeded)
+
+
+def test_too_many_batch_items_are_refused_unseen() -> None:
+    """What follows the header is not even TTLV: nobody has looked."""
+    whole = ping(MOST_ITEMS + 1)
+    header = whole.index(ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, MOST_ITEMS + 1))) + 16
+    assert refused_items(whole[:header] + b"\xff" * (len(whole) - header)) == (V2_1, ServerLimitExceeded)
+
+
+def test_a_batch_count_that_is_too_small_hides_nothing() -> None:
+    whole = ping(MOST_ITEMS + 1)
+    said = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, MOST_ITEMS + 1))
+    one = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, 1))
+    assert refused_items(whole.replace(said, one)) == (V2_1, CodecError)
