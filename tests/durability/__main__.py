@@ -19,7 +19,8 @@ from tests.support.server import make_instance
 
 
 def kill(folder: Path, rounds: int, seed: int) -> None:
-    print(Rounds(make_instance(folder / "kmip"), seed).run(rounds), flush=True)
+    instance = make_instance(folder / "kmip")
+    print(Rounds(instance, seed, tell=lambda text: print(text, flush=True)).run(rounds), flush=True)
 
 
 def cut(folder: Path, count: int, seed: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Rounds:
     folder: Path
     seed: int
     kind: type[RunningServer] = RunningServer
+    tell: Callable[[str], None] = lambda _: None
     figures: Figures = field(default_factory=Figures)
     kept: list[Resolved] = field(default_factory=list)
 
@@ -61,12 +63,13 @@ class Rounds:
                 except BaseException as error:
                     error.add_note(f"seed {self.seed}, round {number}; the log is {server.log}")
                     raise
-                if (number + 1) % ALL_AGAIN == 0 or number + 1 == count:
-                    self._look_again(server)
                 self.figures.rounds += 1
+                self.figures.seconds = time.monotonic() - start
+                if self.figures.rounds % ALL_AGAIN == 0 or self.figures.rounds == count:
+                    self._look_again(server)
+                    self.tell(f"so far {self.figures}")
         finally:
             server.stop()
-        self.figures.seconds = time.monotonic() - start
         return self.figures
 
     def _round(self, server: RunningServer, seed: str) -> None:
