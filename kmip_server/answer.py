@@ -44,7 +44,7 @@ from kmip_server.protocol.versions import Version
 
 log = logging.getLogger(__name__)
 
-_MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
+MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
 NOBODY = Principal(name="", domain="", authentication="none")
 
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
@@ -150,7 +150,7 @@ class Answerer:
         """Raise for what a header may ask and this server does not do."""
         header = request.header
         items = request.batch_items
-        pairs = sum(item.operation in _MAKES_A_PAIR for item in items) if len(items) > self.max_key_pairs else 0
+        pairs = sum(item.operation in MAKES_A_PAIR for item in items) if len(items) > self.max_key_pairs else 0
         if pairs > self.max_key_pairs:
             raise ServerLimitExceeded(f"a message makes at most {self.max_key_pairs} key pairs")
         if header.maximum_response_size is not None and header.maximum_response_size < 0:

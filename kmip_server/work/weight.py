@@ -1,12 +1,15 @@
 """Which requests take long, told from their bytes before anybody has read them.
 
 Strategy: what takes long is evaluated on a pool, away from the thread that makes everything durable. A few fields
-tell; where their bytes stand for something else a request takes the longer way, and nothing is lost. What takes
-long and does not show here ends the executor's group early (`executor.GROUP_SECONDS`).
+tell; where their bytes stand for something else a request takes the longer way, and nothing is lost. Only the bytes
+of a Name can hide something, a Locate that names none; what that one may look at is bounded
+(`limits.max_examined`). What takes long and does not show here ends the executor's group early
+(`executor.GROUP_SECONDS`).
 """
 
 from __future__ import annotations
 
+from kmip_server.answer import MAKES_A_PAIR
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.enums import CredentialType, ObjectType, Operation
 from kmip_server.protocol.tags import Tag
@@ -22,8 +25,7 @@ def _operation(operation: Operation) -> bytes:
 # Making a pair can take seconds, a password is checked by a function made to be slow, and a signature with a long
 # RSA key takes as long as a hundred other requests.
 _SLOW = (
-    _operation(Operation.CREATE_KEY_PAIR),
-    _operation(Operation.RE_KEY_KEY_PAIR),
+    *map(_operation, MAKES_A_PAIR),
     _operation(Operation.SIGN),
     ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
 )
@@ -42,10 +44,12 @@ _BATCH_COUNT = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, 0))[:8]
 def is_slow(message: bytes) -> bool:
     """Whether the request should be evaluated on the pool."""
     at = message.find(_BATCH_COUNT)
-    if at >= 0 and int.from_bytes(message[at + 8 : at + 12], "big") > LONG_BATCH:
-        return True
+    while at >= 0:
+        if int.from_bytes(message[at + 8 : at + 12], "big") > LONG_BATCH:
+            return True
+        at = message.find(_BATCH_COUNT, at + 8)
     if any(each in message for each in _SLOW):
         return True
-    if _LOCATE in message and not any(each in message for each in _NAMES):
+    if _LOCATE in message and message.count(_LOCATE) > sum(map(message.count, _NAMES)):
         return True
     return _PRIVATE_KEY in message and any(each in message for each in _BRINGS)

@@ -19,7 +19,7 @@ from kmip_server.protocol.codec import encode_structure
 from kmip_server.protocol.enums import ObjectType, Operation, ResultStatus
 from kmip_server.protocol.payloads.locate import LocateRequest
 from kmip_server.protocol.tags import Tag
-from kmip_server.protocol.versions import V1_2, V2_1, Version
+from kmip_server.protocol.versions import V1_2, V1_4, V2_1, Version
 from kmip_server.store import database
 from kmip_server.store.apply import Writer
 from kmip_server.work import executor
@@ -212,6 +212,19 @@ def test_long_batches_are_slow() -> None:
     item = (int(Operation.CREATE), encode_structure(create(), V1_2), None)
     assert not is_slow(request_message(V1_2, [item] * LONG_BATCH))
     assert is_slow(request_message(V1_2, [item] * (LONG_BATCH + 1)))
+    # A text in the header that looks like a Batch Count of one hides nothing.
+    lure = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, 1)).decode("utf-8")
+    header = [(Tag.CLIENT_CORRELATION_VALUE, ttlv.TEXT_STRING, lure)]
+    assert is_slow(request_message(V1_4, [item] * (LONG_BATCH + 1), header=header))
+
+
+def test_a_locate_by_name_hides_no_other() -> None:
+    by_name, by_nothing = (
+        encode_structure(LocateRequest(attributes=attributes), V1_2) for attributes in ((name("a"),), ())
+    )
+    items = [(int(Operation.LOCATE), each, None) for each in (by_name, by_nothing)]
+    assert not is_slow(request_message(V1_2, items[:1]))
+    assert is_slow(request_message(V1_2, items))
 
 
 def test_a_group_that_takes_long_is_closed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
