@@ -176,21 +176,21 @@ class Application:
             is_pinned=self.identities.is_pinned,
         )
 
-    def reload(self) -> None:
+    def reload(self) -> ServerTLS:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
 
         Raises SettingsError for what is wrong with any of it; then all is as it was.
         """
-        if self.reread is None:
-            return
-        fresh, before = self.reread(), self.settings
+        before = self.settings
+        fresh = self.reread() if self.reread is not None else before
         self.settings = replace(before, log=fresh.log, tls=fresh.tls)
         try:
-            self.server_tls()
+            tls = self.server_tls()
         except SettingsError:
             self.settings = before
             raise
         logging.getLogger().setLevel(fresh.log.level.upper())
+        return tls
 
     def limits(self) -> Limits:
         bounds = self.settings.limits

@@ -81,8 +81,7 @@ class Serving:
     def _reload(self) -> None:
         """SIGHUP: the log's level, certificates and client CAs anew, as the file has them now."""
         try:
-            self._application.reload()
-            self._factory.tls = self._application.server_tls()
+            self._factory.tls = self._application.reload()
             if self._admin is not None:
                 self._admin.reload()
             log.info("log level and certificates reloaded")

@@ -46,7 +46,7 @@ from kmip_server.protocol.tags import Tag
 
 MAX_INSTANCES = 1_000
 """Of one attribute on one object."""
-MAX_INDEX = 1 << 20
+MAX_GIVEN_INDEX = 1 << 20
 """Attribute Indices that clients give are below: the server has to count on from there."""
 MAX_TEMPLATES = 16
 """How many Templates one request item may name."""
@@ -110,9 +110,9 @@ def collected(
         row = settable(context, attribute, object_type, imported=imported)
         if row is not None and not row.multiple and attribute.key in seen and attribute.key not in _CHOICES:
             raise AttributeSingleValued(f"{row.name} can be given once only")
-        if attribute.index is not None and not 0 <= attribute.index < MAX_INDEX:
+        if attribute.index is not None and not 0 <= attribute.index < MAX_GIVEN_INDEX:
             raise InvalidAttributeValue(
-                f"the Attribute Index of {attribute.key.title} is from 0 to {MAX_INDEX - 1}"
+                f"the Attribute Index of {attribute.key.title} is from 0 to {MAX_GIVEN_INDEX - 1}"
             )
         seen.add(attribute.key)
         gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))

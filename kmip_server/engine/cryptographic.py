@@ -10,6 +10,7 @@ parts (`parts.py`).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from kmip_server.engine import key_formats
 from kmip_server.engine.context import Context, Found
 from kmip_server.engine.parts import Part, part_of
 from kmip_server.errors import (
+    BadCryptographicParameters,
     IncompatibleCryptographicUsageMask,
     InvalidObjectType,
     MissingData,
@@ -105,6 +107,27 @@ def _parameters(found: Found, given: CryptographicParameters | None) -> Cryptogr
 
 def _values(parameters: CryptographicParameters) -> list[Any]:
     return [getattr(parameters, field.name) for field in dataclasses.fields(parameters)]
+
+
+class Claim:
+    """The MAC or signature that is to be verified: it comes with any of several parts."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._value: bytes | None = None
+
+    def take(self, value: bytes | None) -> None:
+        """What one part says of it. Raises BadCryptographicParameters where another has said otherwise."""
+        if value is not None:
+            if self._value not in (None, value):
+                raise BadCryptographicParameters("a later part contradicts the first")
+            self._value = value
+
+    def validity(self, last: bool, holds: Callable[[bytes], bool]) -> ValidityIndicator:
+        """Unknown until the last part. Raises MissingData where none has brought it."""
+        if not last:
+            return ValidityIndicator.UNKNOWN
+        return indicator(holds(required(self._value, self._title)))
 
 
 def required(data: bytes | None, title: str = "Data") -> bytes:

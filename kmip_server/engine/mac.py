@@ -5,16 +5,15 @@ from __future__ import annotations
 from kmip_server.crypto import mac
 from kmip_server.crypto.hashing import Digesting
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened, required
+from kmip_server.engine.cryptographic import Claim, UsableKey, debit, opened
 from kmip_server.engine.registry import operation
-from kmip_server.errors import BadCryptographicParameters, UnsupportedCryptographicParameters
+from kmip_server.errors import UnsupportedCryptographicParameters
 from kmip_server.protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
     CryptographicUsageMask,
     ObjectType,
     Operation,
-    ValidityIndicator,
 )
 from kmip_server.protocol.payloads.cryptographic import (
     MACRequest,
@@ -70,17 +69,14 @@ class _Computing(_MACProcess):
 
 
 class _Verifying(_MACProcess):
-    _mac_data: bytes | None = None
+    def __init__(self, key: UsableKey) -> None:
+        super().__init__(key)
+        self._claim = Claim("MAC Data")
 
     def advance(self, request: MACVerifyRequest, data: bytes, last: bool) -> MACVerifyResponse:
-        if request.mac_data is not None:
-            if self._mac_data not in (None, request.mac_data):
-                raise BadCryptographicParameters("a later part contradicts the first")
-            self._mac_data = request.mac_data
+        self._claim.take(request.mac_data)
         self._work.update(data)
-        validity = ValidityIndicator.UNKNOWN
-        if last:
-            validity = indicator(mac.matches(self._work.finalize(), required(self._mac_data, "MAC Data")))
+        validity = self._claim.validity(last, lambda claimed: mac.matches(self._work.finalize(), claimed))
         return MACVerifyResponse(unique_identifier=self._unique_identifier, validity_indicator=validity)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kmip_server.crypto import signatures
 from kmip_server.engine.context import Context
-from kmip_server.engine.cryptographic import UsableKey, debit, indicator, opened, required
+from kmip_server.engine.cryptographic import Claim, UsableKey, debit, indicator, opened, required
 from kmip_server.engine.parts import Part
 from kmip_server.engine.registry import operation
-from kmip_server.errors import BadCryptographicParameters, InvalidField
-from kmip_server.protocol.enums import CryptographicUsageMask, ObjectType, Operation, ValidityIndicator
+from kmip_server.errors import InvalidField
+from kmip_server.protocol.enums import CryptographicUsageMask, ObjectType, Operation
 from kmip_server.protocol.payloads.cryptographic import (
     SignatureVerifyRequest,
     SignatureVerifyResponse,
@@ -84,9 +84,8 @@ class _Signing:
 
 
 class _Verifying:
-    _signature: bytes | None = None
-
     def __init__(self, key: UsableKey) -> None:
+        self._claim = Claim("Signature Data")
         self.parameters = key.parameters
         self.repeatable: dict[str, bytes | None] = {}
         self._unique_identifier = key.found.unique_identifier
@@ -94,12 +93,7 @@ class _Verifying:
         self.keeps_data = self._work.keeps_data
 
     def advance(self, request: SignatureVerifyRequest, data: bytes, last: bool) -> SignatureVerifyResponse:
-        if request.signature_data is not None:
-            if self._signature not in (None, request.signature_data):
-                raise BadCryptographicParameters("a later part contradicts the first")
-            self._signature = request.signature_data
+        self._claim.take(request.signature_data)
         self._work.update(data)
-        validity = ValidityIndicator.UNKNOWN
-        if last:
-            validity = indicator(self._work.matches(required(self._signature, "Signature Data")))
+        validity = self._claim.validity(last, self._work.matches)
         return SignatureVerifyResponse(unique_identifier=self._unique_identifier, validity_indicator=validity)

@@ -234,7 +234,7 @@ def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
 def _plain_version(item: Item) -> Version | None:
     """The version by its two numbers alone, as all but faulty messages have it; anything else is taken apart."""
     match item[2]:
-        case [(Tag.PROTOCOL_VERSION_MAJOR, 2, major), (Tag.PROTOCOL_VERSION_MINOR, 2, minor)]:
+        case [(Tag.PROTOCOL_VERSION_MAJOR, ttlv.INTEGER, major), (Tag.PROTOCOL_VERSION_MINOR, ttlv.INTEGER, minor)]:
             return BY_NUMBERS.get((major, minor))
     return None
 

@@ -31,17 +31,17 @@ def version(connection: sqlite3.Connection) -> str | None:
 def require_known(connection: sqlite3.Connection) -> None:
     """Raise SettingsError unless this release can serve the database as it is."""
     present = version(connection)
+    if present in KNOWN:
+        return
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
     if present is None:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise SettingsError(
             f"the database {path} (store.url) is empty; restore a backup, or make an instance with kmip-server init"
         )
-    if present not in KNOWN:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
-        raise SettingsError(
-            f"the database {path} has the schema {present}, made by a newer release; run that release, or restore a"
-            " backup"
-        )
+    raise SettingsError(
+        f"the database {path} has the schema {present}, made by a newer release; run that release, or restore a"
+        " backup"
+    )
 
 
 def upgrade(path: Path) -> None:

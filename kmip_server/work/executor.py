@@ -77,8 +77,8 @@ class _Job:
     number: int
     """In the order in which requests came."""
     evaluation: Evaluation | None = None
-    contended: frozenset[str] = frozenset()
-    """The objects it would have changed when it was overtaken."""
+    contended: frozenset[str] | None = None
+    """The objects it would have changed when it was overtaken; None where it never was."""
 
 
 class Executor:
@@ -201,8 +201,9 @@ class Executor:
         taken: set[str] = set()
         while self._ready and len(group) < GROUP:
             job = self._ready.popleft()
-            if taken.isdisjoint(job.contended):
-                taken |= job.contended
+            contended = job.contended or frozenset()
+            if taken.isdisjoint(contended):
+                taken |= contended
                 group.append(job)
             else:
                 rivals.append(job)
@@ -213,7 +214,7 @@ class Executor:
         """Evaluate and apply one group, and hand its replies back."""
         try:
             evaluations = self._evaluate(jobs, reader)
-            self._next_time(jobs[len(evaluations) :])
+            self._put_back(jobs[len(evaluations) :])
             del jobs[len(evaluations) :]
             outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
         except StoreUnavailable as error:
@@ -237,7 +238,7 @@ class Executor:
                 overtaken.append(job)
             else:
                 replies.append((job.deliver, self._refused(job)))
-        self._again(overtaken)
+        self._put_back(overtaken)
         self._deliver(replies)
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
@@ -254,28 +255,19 @@ class Executor:
         finally:
             reader.end_snapshot()
 
-    def _next_time(self, jobs: list[_Job]) -> None:
-        """Put back what a group had no time for, in its order; what has been evaluated before it all."""
+    def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
+        return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
+
+    def _put_back(self, jobs: list[_Job]) -> None:
+        """Those that were overtaken, or that a group had no time for: before what came later, in their order."""
         if not jobs:
             return
         with self._wake:
             for job in reversed(jobs):
-                if job.evaluation is not None or job.contended:
-                    self._ready.appendleft(job)
-                else:
-                    self._quick.put_first(job.peer.fingerprint, job)
-
-    def _evaluated(self, job: _Job, reader: Snapshots) -> Evaluation:
-        return self._answerer.evaluate(job.message, job.peer, reader, job.request_identifier)
-
-    def _again(self, overtaken: list[_Job]) -> None:
-        """Put them back before what came later, in their order."""
-        if not overtaken:
-            return
-        with self._wake:
-            for job in reversed(overtaken):
-                if job.is_slow:
+                if job.is_slow and job.evaluation is None:
                     self._slow.put_first(job.peer.fingerprint, job)
+                elif job.evaluation is None and job.contended is None:
+                    self._quick.put_first(job.peer.fingerprint, job)
                 else:
                     self._ready.append(job)
             # Among those of earlier groups that wait for the same object too.

@@ -225,16 +225,16 @@ def test_bytes_of_attributes_of_one_object(tmp_path: Path) -> None:
     engine.close()
 
 
-@pytest.mark.parametrize("index", [attribute_rules.MAX_INDEX, 2**31 - 1, -1])
+@pytest.mark.parametrize("index", [attribute_rules.MAX_GIVEN_INDEX, 2**31 - 1, -1])
 def test_an_attribute_index_leaves_room_to_count_on(engine: Engine, index: int) -> None:
     value = name("a").value
     assert refused(engine, Operation.CREATE, create(attribute(Tag.NAME, value, index))) in (
         R.INVALID_FIELD,
         R.INVALID_ATTRIBUTE_VALUE,
     )
-    uid = made(engine, attribute(Tag.NAME, value, attribute_rules.MAX_INDEX - 1))
+    uid = made(engine, attribute(Tag.NAME, value, attribute_rules.MAX_GIVEN_INDEX - 1))
     added = engine.call(Operation.ADD_ATTRIBUTE, AddAttributeRequest(unique_identifier=uid, attribute=name("b")))
-    assert added.attribute.index == attribute_rules.MAX_INDEX
+    assert added.attribute.index == attribute_rules.MAX_GIVEN_INDEX
 
 
 def test_no_index_is_larger_than_an_integer() -> None:

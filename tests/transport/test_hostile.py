@@ -192,14 +192,18 @@ def oversize_messages(server: RunningServer, good: Good) -> None:
             assert ended(peer)
 
 
+def ends_what_it_is_sent(connection: socket.socket, nonsense: bytes) -> None:
+    with connection as peer:
+        try:
+            peer.sendall(nonsense)
+        except OSError:
+            return  # ended already
+        assert ended(peer)
+
+
 def nonsense_after_the_handshake(server: RunningServer, good: Good) -> None:
     for nonsense in (b"GET / HTTP/1.1\r\n\r\n", bytes(4096), b"\xff" * 70_000):
-        with wrapped(server) as peer:
-            try:
-                peer.sendall(nonsense)
-            except OSError:
-                continue
-            assert ended(peer)
+        ends_what_it_is_sent(wrapped(server), nonsense)
 
 
 def nonsense_below_tls(server: RunningServer, good: Good) -> None:
@@ -212,12 +216,7 @@ def nonsense_below_tls(server: RunningServer, good: Good) -> None:
 
 def nonsense_for_a_handshake(server: RunningServer, good: Good) -> None:
     for nonsense in (b"GET / HTTP/1.1\r\n\r\n", bytes(4096), QUERY, b"\x16\x03\x01\xff\xff" + bytes(70_000)):
-        with plain(server) as peer:
-            try:
-                peer.sendall(nonsense)
-            except OSError:
-                continue
-            assert ended(peer)
+        ends_what_it_is_sent(plain(server), nonsense)
 
 
 def half_open_connections(server: RunningServer, good: Good) -> None:
