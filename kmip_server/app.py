@@ -37,6 +37,7 @@ from kmip_server.store.objects import Reader
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.executor import Executor
+from kmip_server.work.turns import Turn
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Application:
         self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
         self.connection = self.open_connection()
         migrate.require_known(self.connection)
+        self.turn = Turn()
         self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
         self.identities = IdentitySource(self.connection)
         self.keystore = GuardedKeyStore(
@@ -153,7 +155,7 @@ class Application:
         return Reader(self.open_connection, on_snapshot=self.identities.refresh)
 
     def open_writer(self) -> Writer:
-        return Writer(self.open_connection, self.clock, node_of(self.settings))
+        return Writer(self.open_connection, self.clock, node_of(self.settings), self.turn.executor.end)
 
     def executor(self, reactor: Any) -> Executor:
         return Executor(
@@ -161,7 +163,8 @@ class Application:
             self.open_reader,
             self.open_writer,
             reactor.callFromThread,
-            lambda call: reactor.callLater(0, call),
+            reactor.at_end_of_turn,
+            turn=self.turn,
             max_waiting=self.settings.limits.max_waiting_messages,
             max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
         )

@@ -10,13 +10,14 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import defer, error, reactor
+from twisted.internet import defer, error
 from twisted.python import log as twisted_log
 
 from kmip_server.errors import SettingsError
 from kmip_server.transport.addresses import address
 from kmip_server.transport.kmip import KmipFactory, listen
 from kmip_server.transport.limits import fit_descriptors
+from kmip_server.transport.reactor import installed
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -29,7 +30,8 @@ class Serving:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._reactor: Any = reactor
+        self._reactor: Any = installed()
+        self._reactor.take_turns(application.turn)
         self._executor = application.executor(self._reactor)
         limits = fit_descriptors(application.limits())
         self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), limits)

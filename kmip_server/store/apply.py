@@ -104,7 +104,15 @@ class _Moment:
 class Writer:
     """One thread's writer, with its own chain of records."""
 
-    def __init__(self, open_connection: Callable[[], sqlite3.Connection], clock: Clock, node: str) -> None:
+    def __init__(
+        self,
+        open_connection: Callable[[], sqlite3.Connection],
+        clock: Clock,
+        node: str,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`before_commit` is called when a group has nothing left to do but to become durable."""
+        self._before_commit = before_commit
         self._open_connection = open_connection
         self._clock = clock
         self._node = node
@@ -134,6 +142,7 @@ class Writer:
                 if outcome is not Outcome.OVERTAKEN
                 for entry in (unit.audit if outcome is Outcome.APPLIED else _failed(unit))
             )
+            self._before_commit()
         return outcomes
 
     def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:

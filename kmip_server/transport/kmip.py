@@ -23,7 +23,6 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +35,7 @@ from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
 from kmip_server.transport.limits import BURST, Admission, Limits, Place
 from kmip_server.transport.tls import CertificateRefused, ServerTLS
+from kmip_server.transport.wire import OverTLS, PromptConnection
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -398,6 +398,8 @@ class _Creator:
 class _Port(tcp.Port):
     """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
 
+    transport = PromptConnection
+
     def doRead(self) -> None:
         self.numberAccepts = min(self.numberAccepts, BURST)
         super().doRead()
@@ -406,7 +408,7 @@ class _Port(tcp.Port):
 def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
     """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
     factory.start()
-    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+    over_tls = OverTLS(_Creator(factory), False, factory)  # type: ignore[arg-type]
     listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
     listening.startListening()
     return listening
