@@ -29,7 +29,10 @@ class TurnReactor(EPollReactor):
         self._side = turn.reactor
 
     def at_end_of_turn(self, call: Callable[[], None]) -> None:
-        """Call once, on the reactor's thread, when all that is ready now has been looked at."""
+        """Call once, on the reactor's thread, when all that is ready now has been looked at.
+
+        How long the reactor then waits is decided already: who wants it to go on uses `callFromThread`.
+        """
         self._at_end.append(call)
 
     def doPoll(self, timeout: float | None) -> None:

@@ -19,21 +19,21 @@ PATIENCE_SECONDS: Final = 0.005
 class Side:
     """One thread's way to the turn. Used on that thread alone."""
 
-    __slots__ = ("_has", "_lock")
+    __slots__ = ("_lock", "has")
 
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
-        self._has = False
+        self.has = False
 
     def begin(self) -> None:
         """Wait for the turn, as long as that is of use."""
-        if not self._has:
-            self._has = self._lock.acquire(timeout=PATIENCE_SECONDS)
+        if not self.has:
+            self.has = self._lock.acquire(timeout=PATIENCE_SECONDS)
 
     def end(self) -> None:
         """Let the other go on."""
-        if self._has:
-            self._has = False
+        if self.has:
+            self.has = False
             self._lock.release()
 
 
