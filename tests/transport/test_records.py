@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from kmip_server.pki.authority import issue, make_authority
 from kmip_server.transport.records import RecordConnection
@@ -18,8 +20,8 @@ def contexts(request: pytest.FixtureRequest) -> tuple[SSL.Context, SSL.Context]:
     authority = make_authority("CA")
     issued = issue(authority.certificate, authority.private_key, "server", server_names=("localhost",))
     server, client = SSL.Context(SSL.TLS_SERVER_METHOD), SSL.Context(SSL.TLS_CLIENT_METHOD)
-    server.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, issued.certificate))
-    server.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, issued.private_key))
+    server.use_certificate(x509.load_pem_x509_certificate(issued.certificate))
+    server.use_privatekey(load_pem_private_key(issued.private_key, None))
     server.set_max_proto_version(request.param)
     return server, client
 

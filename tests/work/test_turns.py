@@ -106,6 +106,6 @@ def test_what_fails_at_one_descriptor_ends_that_one_alone() -> None:
     reactor.addReader(Reader("good", good))
     reactor.callWhenRunning(bad_far.send, b"x")
     reactor.run(installSignalHandlers=False)
-    assert ends == ["lost", "read"]
+    assert ends == ["lost", "read", "lost"], "the bad one, and the good one when the reactor ended"
     for each in (bad, bad_far, good, good_far):
         each.close()
