@@ -1,0 +1,14 @@
+"""Which of the processes that serve together this one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The only one, where nothing else is said."""
+
+    slot: int = 0
+    """From 0 to count - 1. One that replaces another has the other's slot, and both may live for a while."""
+    count: int = 1
