@@ -35,11 +35,13 @@ from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
+from kmip_server.store.database import Kept
 from kmip_server.store.objects import Reader
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.sockets import Listening, open_sockets
 from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
 from kmip_server.work.board import Board, State
+from kmip_server.work.duties import Duties
 from kmip_server.work.executor import Executor
 
 log = logging.getLogger(__name__)
@@ -106,9 +108,10 @@ class Application:
         """Open the database and the HSM. Raises SettingsError. `reread` reads the settings again."""
         self.settings = settings
         self.reread = reread
-        path = database.path_of(settings.store.url, settings.folder)
-        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
+        self.database = database.path_of(settings.store.url, settings.folder)
+        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(self.database)
         self.connection = self.open_connection()
+        self._looking = Kept(self.open_connection)
         migrate.require_known(self.connection)
         self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
         self.identities = IdentitySource(self.connection)
@@ -169,6 +172,17 @@ class Application:
     def open_writer(self) -> Writer:
         return Writer(self.open_connection, self.clock, node_of(self.settings))
 
+    def duties(self) -> Duties:
+        return Duties(Kept(self.open_connection), self.database, node_of(self.settings))
+
+    def look_at_identities(self) -> None:
+        """See whether another process has changed them, also where no request asks. On one thread, again and again.
+
+        Raises StoreUnavailable.
+        """
+        with self._looking as connection:
+            self.identities.refresh(connection)
+
     def executor(self, reactor: Any) -> Executor:
         return Executor(
             self.answerer,
@@ -217,6 +231,7 @@ class Application:
         )
 
     def close(self) -> None:
+        self._looking.close()
         self.keystore.stop()
         self.connection.close()
 
@@ -230,7 +245,8 @@ def set_up_logging(settings: Settings, who: str = "") -> None:
         force=True,
     )
     # Where it listens is in the line that says ready; of the rest only what is wrong matters here.
-    logging.getLogger("twisted").setLevel(logging.WARNING)
+    for library in ("twisted", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def run(settings: Settings, reread: Callable[[], Settings]) -> int:
@@ -249,13 +265,21 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """See that the database can be served, before there is anybody to serve it. Raises as `opened`."""
+    """See that the database can be served, before there is anybody to serve it; bring it to the newest schema.
+
+    Raises as `opened`.
+    """
+    path = database.path_of(settings.store.url, settings.folder)
     with _start_told(settings):
-        connection = database.connect(database.path_of(settings.store.url, settings.folder))
+        connection = database.connect(path)
         try:
             migrate.require_known(connection)
+            present = migrate.version(connection)
         finally:
             connection.close()
+        if present != migrate.NEWEST:
+            log.info("the database %s is brought from the schema %s to %s", path, present, migrate.NEWEST)
+            migrate.upgrade(path)
 
 
 @contextmanager
@@ -283,6 +307,7 @@ def _start_told(settings: Settings) -> Iterator[None]:
 
 def _serve_alone(settings: Settings, reread: Callable[[], Settings]) -> int:
     """In this very process."""
+    prepare(settings)
     with opened(settings, reread) as application:
         tls = application.server_tls()
         listening = open_sockets(settings)

@@ -29,6 +29,7 @@ from kmip_server.notify import notify
 from kmip_server.pki.files import require_private_authority
 from kmip_server.transport.sockets import addresses_of, open_sockets
 from kmip_server.work.board import SILENT_SECONDS, Board, State
+from kmip_server.work.worker import RETIRE
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class Supervisor:
         self._listening.close()
         self._roll = None
         for process in self._processes:
-            self._let_end(process)
+            self._let_end(process, signal.SIGTERM)
 
     # --- starting and ending ------------------------------------------------------------------
 
@@ -184,12 +185,12 @@ class Supervisor:
         for process in self._processes:
             process.channel.close()
 
-    def _let_end(self, process: Process) -> None:
+    def _let_end(self, process: Process, number: int = RETIRE) -> None:
         """Tell it to end, and see to it that it does."""
         if process.kill_at is None:
             process.line.state = State.ENDING
             process.kill_at = time.monotonic() + process.drain_seconds + forked.END_SECONDS
-            process.signal(signal.SIGTERM)
+            process.signal(number)
 
     def _delay(self, slot: _Slot) -> None:
         delay = min(FIRST_DELAY_SECONDS * 2**slot.failures, MAX_DELAY_SECONDS)

@@ -41,6 +41,7 @@ from kmip_server.transport.limits import Limits
 from kmip_server.transport.ports import listen, listen_local
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
+from kmip_server.work.board import Board
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -56,10 +57,11 @@ LOCAL_DOMAIN = "default"
 class AdminListener:
     """Both ways in, over one set of actions."""
 
-    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory) -> None:
+    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory, board: Board) -> None:
         self._reactor = reactor
         self._application = application
         self._kmip = kmip
+        self._board = board
         self._ports: list[Any] = []
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="admin")
         self._actions = Actions(
@@ -111,6 +113,7 @@ class AdminListener:
             "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
             "clock_behind_seconds": application.clock.seconds_behind(),
             **metrics.troubles(),
+            "workers": self._board.told(),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
