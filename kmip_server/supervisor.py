@@ -193,7 +193,7 @@ class Supervisor:
             process.signal(number)
 
     def _delay(self, slot: _Slot) -> None:
-        delay = min(FIRST_DELAY_SECONDS * 2**slot.failures, MAX_DELAY_SECONDS)
+        delay = min(FIRST_DELAY_SECONDS * 2 ** max(0, slot.failures - 1), MAX_DELAY_SECONDS)
         slot.failures += 1
         slot.retry_at = time.monotonic() + delay
 
@@ -317,8 +317,13 @@ class Supervisor:
                 slot.successor, slot.is_spare = self._fork(slot, self._start), True
         elif slot.successor is not None and slot.is_spare:
             log.warning("worker %d, process %d, is back: its spare ends", slot.number, current.pid)
+            self._dismiss(slot)
+
+    def _dismiss(self, slot: _Slot) -> None:
+        """The spare ends."""
+        if slot.successor is not None:
             self._let_end(slot.successor)
-            slot.successor, slot.spare_at = None, now + SOON_SECONDS
+            slot.successor, slot.spare_at = None, time.monotonic() + SOON_SECONDS
 
     def _is_single(self, slot: _Slot) -> bool:
         """Whether the slot has room for another process."""
@@ -369,7 +374,9 @@ class Supervisor:
             log.info("all workers are renewed")
             return
         slot = self._slots[roll.left[0]]
-        if self._is_single(slot) and slot.successor is None and time.monotonic() >= slot.retry_at:
+        # A spare has the old settings, and there is no room for a third.
+        self._dismiss(slot)
+        if self._is_single(slot) and time.monotonic() >= slot.retry_at:
             roll.left.pop(0)
             slot.successor, slot.is_spare = self._fork(slot, roll.start), False
             if slot.successor is None:
