@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -44,6 +46,16 @@ def test_the_workers_start_and_end_as_one(new_instance: Path, tmp_path: Path) ->
     assert not any(map(is_there, workers))
     assert not (new_instance / "admin.sock").exists()
     assert "Traceback" not in server.log.read_text()
+
+
+def test_what_is_loaded_before_the_fork_has_no_threads_and_no_reactor() -> None:
+    """Every worker would have them, and neither works there."""
+    script = (
+        "import sys, threading; from kmip_server import forked, supervisor; forked.load_modules(); "
+        "print('twisted.internet.reactor' in sys.modules, threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False 1\n"
 
 
 def test_status_tells_of_every_worker(pair: RunningServer) -> None:
