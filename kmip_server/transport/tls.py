@@ -106,7 +106,7 @@ class ServerTLS:
         client_ca: Sequence[Path],
         is_pinned: IsPinned = nobody,
     ) -> None:
-        """`is_pinned` answers from memory whether a SHA-256 fingerprint stands in the identity table; a worker sets
+        """`is_pinned` answers at once whether a SHA-256 fingerprint stands in the identity table; a worker sets
         it, where the table is not known yet.
 
         Raises SettingsError with one sentence for files that are missing, open to others, or do not fit.
