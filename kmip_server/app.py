@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kmip_server import metrics
 from kmip_server.answer import Answerer
 from kmip_server.authz.records import Identities
 from kmip_server.authz.rules import RoleAuthorizer
@@ -37,10 +38,12 @@ from kmip_server.store.objects import Reader
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.executor import Executor
+from kmip_server.work.worker import Worker
 
 log = logging.getLogger(__name__)
 
 LOCAL_SOCKET = "admin.sock"
+ALONE = Worker()
 
 
 class IdentitySource:
@@ -88,10 +91,13 @@ def node_of(settings: Settings) -> str:
 class Application:
     """One serving process."""
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+    ) -> None:
         """Open the database and the HSM. Raises SettingsError. `reread` reads the settings again."""
         self.settings = settings
         self.reread = reread
+        self.worker = worker
         path = database.path_of(settings.store.url, settings.folder)
         self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
         self.connection = self.open_connection()
@@ -136,7 +142,7 @@ class Application:
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
             max_key_pairs=settings.limits.max_key_pairs,
-            streams=Streams(self._stream_bounds()),
+            streams=Streams(self._stream_bounds(), self.worker.slot),
         )
 
     def _stream_bounds(self) -> StreamBounds:
@@ -208,6 +214,14 @@ class Application:
             max_handshakes=bounds.max_handshakes,
             max_handshakes_per_address=bounds.max_handshakes_per_address,
         )
+
+    def status(self) -> dict[str, Any]:
+        """How this process is, as JSON can say it; `admin/live.py` makes one of all workers'."""
+        return {
+            "hsm_available": self.keystore.is_available(),
+            "clock_behind_seconds": self.clock.seconds_behind(),
+            "samples": metrics.counts().rows(),
+        }
 
     def close(self) -> None:
         self.keystore.stop()

@@ -16,7 +16,8 @@ from twisted.python import log as twisted_log
 from kmip_server.errors import SettingsError
 from kmip_server.transport.addresses import address
 from kmip_server.transport.kmip import KmipFactory, listen
-from kmip_server.transport.limits import fit_descriptors
+from kmip_server.transport.limits import Limits, fit_descriptors
+from kmip_server.transport.siblings import Siblings
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -32,16 +33,31 @@ class Serving:
         self._reactor: Any = reactor
         self._executor = application.executor(self._reactor)
         limits = fit_descriptors(application.limits())
-        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), limits)
+        self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
+        answerer = self._siblings or self._executor
+        self._factory = KmipFactory(self._reactor, answerer, application.server_tls(), limits)
         self._ports: list[Any] = []
         self._admin: Any = None
         self._stopping = False
         self._result = 0
 
+    def _with_siblings(self, limits: Limits) -> Siblings:
+        application = self._application
+        return Siblings(
+            self._reactor,
+            self._executor,
+            application.worker,
+            application.settings.folder,
+            limits,
+            application.settings.limits.max_response_bytes,
+            application.status,
+        )
+
     def run(self) -> int:
         """Listen, say so, and serve. Raises SettingsError where a port cannot be had."""
         twisted_log.PythonLoggingObserver("twisted").start()
         self._executor.start()
+        self._listen_to_siblings()
         settings = self._application.settings
         kmip = self._listen("kmip", settings.kmip.host, settings.kmip.port)
         admin = self._listen_admin()
@@ -64,10 +80,19 @@ class Serving:
         self._ports.append(listening)
         return address(host, listening.getHost().port)
 
+    def _listen_to_siblings(self) -> None:
+        if self._siblings is None:
+            return
+        try:
+            self._siblings.listen()
+        except error.CannotListenError as failure:
+            self._executor.stop()
+            raise _not_listening("server", failure) from failure
+
     def _listen_admin(self) -> str:
         from kmip_server.admin.listener import AdminListener
 
-        self._admin = AdminListener(self._reactor, self._application, self._factory)
+        self._admin = AdminListener(self._reactor, self._application, self._factory, self._siblings)
         try:
             return str(self._admin.listen())
         except error.CannotListenError as failure:
@@ -99,7 +124,10 @@ class Serving:
         try:
             for port in self._ports:
                 await defer.maybeDeferred(port.stopListening)
-            await self._factory.stop(self._application.settings.server.drain_seconds)
+            grace_seconds = self._application.settings.server.drain_seconds
+            await self._factory.stop(grace_seconds)
+            if self._siblings is not None:
+                await self._siblings.stop(grace_seconds)
             if self._admin is not None:
                 await self._admin.stop()
         except Exception:

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import socket
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web import resource, server
 from zope.interface import implementer
 
-from kmip_server import metrics
+from kmip_server.admin import live
 from kmip_server.admin.actions import Actions, Instance
 from kmip_server.admin.connections import AdminSite, Bounded, of_port, of_socket
 from kmip_server.app import local_socket, node_of
@@ -37,26 +36,29 @@ from kmip_server.errors import (
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
-from kmip_server.transport.addresses import address
+from kmip_server.transport.addresses import address, process_of
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.tls import ServerTLS
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
     from kmip_server.transport.kmip import KmipFactory
+    from kmip_server.transport.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
 PREFIX = b"v1"
-_CREDENTIALS = struct.Struct("3i")
 LOCAL_DOMAIN = "default"
 
 
 class AdminListener:
     """Both ways in, over one set of actions."""
 
-    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory) -> None:
+    def __init__(
+        self, reactor: Any, application: Application, kmip: KmipFactory, siblings: Siblings | None = None
+    ) -> None:
         self._reactor = reactor
+        self._siblings = siblings
         self._application = application
         self._kmip = kmip
         self._ports: list[Any] = []
@@ -106,18 +108,11 @@ class AdminListener:
 
     def _live(self) -> dict[str, Any]:
         application = self._application
+        siblings = self._siblings.statuses() if self._siblings is not None else {}
         return {
             "running": True,
             "hsm": application.keystore.description,
-            "hsm_available": application.keystore.is_available(),
-            "connections": int(metrics.value("kmip_connections")),
-            "messages": int(metrics.value("kmip_messages_total")),
-            "messages_malformed": int(metrics.value("kmip_messages_malformed_total")),
-            "handshakes_failed": int(metrics.total("kmip_handshakes_failed_total")),
-            "connections_refused": int(metrics.total("kmip_connections_refused_total")),
-            "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
-            "clock_behind_seconds": application.clock.seconds_behind(),
-            **metrics.troubles(),
+            **live.of_all(application.status(), siblings),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
@@ -128,8 +123,7 @@ class AdminListener:
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             peer = Peer(address=_address(request), certificate=der, fingerprint=fingerprint(der))
             return self._application.answerer.identify(peer, None, V1_4), peer.address
-        packed = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        process, user, _ = _CREDENTIALS.unpack(packed)
+        process, user = process_of(channel.socket)
         if user not in (0, os.geteuid()):
             raise AuthenticationNotSuccessful(f"the user {user} may not administer this server")
         return local_principal(user), f"process {process}"
