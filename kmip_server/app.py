@@ -35,6 +35,7 @@ from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
+from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.executor import Executor
@@ -180,6 +181,7 @@ class Application:
             private_key=path(tls.private_key),
             client_ca=[path(each) for each in tls.client_ca],
             is_pinned=self.identities.is_pinned,
+            intermediates=Intermediates(path(FILE) if self.worker.count > 1 else None),
         )
 
     def reload(self) -> ServerTLS:
