@@ -147,13 +147,14 @@ class Application:
         )
 
     def _stream_bounds(self) -> StreamBounds:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return StreamBounds(
+            # Not divided: all that a client has begun on one connection is at one worker.
             count=bounds.max_streams,
             count_per_principal=bounds.max_streams_per_principal,
             seconds=bounds.stream_timeout_seconds,
             bytes=bounds.max_stream_bytes,
-            bytes_in_all=bounds.max_stream_bytes_in_all,
+            bytes_in_all=part(bounds.max_stream_bytes_in_all, bounds.max_stream_bytes),
         )
 
     def open_reader(self) -> Reader:
@@ -169,8 +170,8 @@ class Application:
             self.open_writer,
             reactor.callFromThread,
             lambda call: reactor.callLater(0, call),
-            max_waiting=self.settings.limits.max_waiting_messages,
-            max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
+            max_waiting=self.worker.part(self.settings.limits.max_waiting_messages),
+            max_waiting_of_one=self.worker.part(self.settings.limits.max_waiting_messages_per_client),
         )
 
     def server_tls(self) -> ServerTLS:
@@ -201,7 +202,7 @@ class Application:
         return tls
 
     def limits(self) -> Limits:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return Limits(
             handshake_timeout_seconds=bounds.handshake_timeout_seconds,
             message_timeout_seconds=bounds.message_timeout_seconds,
@@ -210,11 +211,11 @@ class Application:
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
             max_pipelined_bytes=bounds.max_pipelined_bytes,
-            max_waiting_bytes=bounds.max_waiting_bytes,
-            max_connections=bounds.max_connections,
-            max_connections_per_address=bounds.max_connections_per_address,
-            max_handshakes=bounds.max_handshakes,
-            max_handshakes_per_address=bounds.max_handshakes_per_address,
+            max_waiting_bytes=part(bounds.max_waiting_bytes, bounds.max_message_bytes),
+            max_connections=part(bounds.max_connections),
+            max_connections_per_address=part(bounds.max_connections_per_address),
+            max_handshakes=part(bounds.max_handshakes),
+            max_handshakes_per_address=part(bounds.max_handshakes_per_address),
         )
 
     def status(self) -> dict[str, Any]:

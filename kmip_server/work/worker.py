@@ -11,3 +11,7 @@ class Worker:
 
     slot: int = 0
     count: int = 1
+
+    def part(self, bound: int, least: int = 1) -> int:
+        """This worker's part of a bound of the whole server, rounded up; `least`, where the bound allows that."""
+        return min(bound, max(-(-bound // self.count), least))
