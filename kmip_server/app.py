@@ -9,9 +9,9 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from kmip_server import metrics
@@ -29,6 +29,8 @@ from kmip_server.identity.identify import Identifier
 from kmip_server.keystore import factory
 from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
+from kmip_server.lock import InstanceLock
+from kmip_server.notify import notify
 from kmip_server.pki.files import require_private_authority
 from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
@@ -37,13 +39,14 @@ from kmip_server.store.apply import Writer
 from kmip_server.store.objects import Reader
 from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
-from kmip_server.transport.tls import ServerTLS
+from kmip_server.transport.sockets import Listening, open_sockets
+from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
+from kmip_server.work.board import Board, State
 from kmip_server.work.executor import Executor
 from kmip_server.work.worker import Worker
 
 log = logging.getLogger(__name__)
 
-LOCAL_SOCKET = "admin.sock"
 ALONE = Worker()
 
 
@@ -87,6 +90,20 @@ def holder_of(settings: Settings) -> Holder:
 
 def node_of(settings: Settings) -> str:
     return settings.server.node or socket.gethostname()
+
+
+def tls_of(settings: Settings, is_pinned: IsPinned = nobody) -> ServerTLS:
+    """TLS by the settings. Raises SettingsError."""
+    tls, path = settings.tls, settings.path
+    shared = path(FILE) if settings.server.workers > 1 else None
+    return ServerTLS(
+        profile=settings.kmip.tls_profile,
+        certificate=path(tls.certificate),
+        private_key=path(tls.private_key),
+        client_ca=[path(each) for each in tls.client_ca],
+        is_pinned=is_pinned,
+        intermediates=Intermediates(shared),
+    )
 
 
 class Application:
@@ -143,7 +160,7 @@ class Application:
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
             max_key_pairs=settings.limits.max_key_pairs,
-            streams=Streams(self._stream_bounds(), self.worker.slot),
+            streams=Streams(self._stream_bounds(), self.worker.number),
         )
 
     def _stream_bounds(self) -> StreamBounds:
@@ -175,15 +192,7 @@ class Application:
         )
 
     def server_tls(self) -> ServerTLS:
-        tls, path = self.settings.tls, self.settings.path
-        return ServerTLS(
-            profile=self.settings.kmip.tls_profile,
-            certificate=path(tls.certificate),
-            private_key=path(tls.private_key),
-            client_ca=[path(each) for each in tls.client_ca],
-            is_pinned=self.identities.is_pinned,
-            intermediates=Intermediates(path(FILE) if self.worker.count > 1 else None),
-        )
+        return tls_of(self.settings, self.identities.is_pinned)
 
     def reload(self) -> ServerTLS:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
@@ -231,11 +240,11 @@ class Application:
         self.connection.close()
 
 
-def set_up_logging(settings: Settings) -> None:
-    """One line each, to standard error, from our code, and what goes wrong in Twisted's."""
+def set_up_logging(settings: Settings, who: str = "") -> None:
+    """One line each, to standard error, from our code, and what goes wrong in Twisted's. `who`: which worker."""
     logging.basicConfig(
         level=settings.log.level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s",
         stream=sys.stderr,
         force=True,
     )
@@ -250,14 +259,42 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
     os.umask(0o077)
     set_up_logging(settings)
     require_private_authority(settings.folder)
-    try:
-        application = Application(settings, reread)
-        try:
-            from kmip_server.serve import Serving
+    with InstanceLock(settings.folder) as lock:
+        if settings.server.workers == 1:
+            return _serve_alone(settings, reread)
+        from kmip_server.supervisor import Supervisor
 
-            return Serving(application).run()
+        return Supervisor(settings, reread, lock).run()
+
+
+def prepare(settings: Settings) -> None:
+    """See that the database can be served, before there is anybody to serve it. Raises as `opened`."""
+    with _start_told(settings):
+        connection = database.connect(database.path_of(settings.store.url, settings.folder))
+        try:
+            migrate.require_known(connection)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def opened(
+    settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+) -> Iterator[Application]:
+    """An application to serve with. Raises SettingsError, StoreUnavailable."""
+    with _start_told(settings):
+        application = Application(settings, reread, worker)
+        try:
+            yield application
         finally:
             application.close()
+
+
+@contextmanager
+def _start_told(settings: Settings) -> Iterator[None]:
+    """Say what to do where the database refuses."""
+    try:
+        yield
     except StoreUnavailable as error:
         raise StoreUnavailable(
             f"{error.message}; see that its disk has room and that no other program holds {settings.store.url}, "
@@ -265,6 +302,26 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
         ) from error
 
 
-def local_socket(settings: Settings) -> Path:
-    """Where kmip-admin finds a running server."""
-    return settings.folder / LOCAL_SOCKET
+def _serve_alone(settings: Settings, reread: Callable[[], Settings]) -> int:
+    """In this very process."""
+    with opened(settings, reread) as application:
+        tls = application.server_tls()
+        listening = open_sockets(settings)
+        try:
+            from kmip_server.serve import Serving
+
+            board = Board(1)
+            line = board.take(0)
+            line.pid, line.state = os.getpid(), State.SERVING
+            serving = Serving(application, listening, tls, board, line)
+            result = serving.run(lambda: say_ready(listening, settings), alone=True)
+        finally:
+            listening.remove()
+    return result
+
+
+def say_ready(listening: Listening, settings: Settings) -> None:
+    """The line that whoever started the server waits for."""
+    kmip, admin = listening.addresses(settings)
+    print(f"ready kmip={kmip} https=- admin={admin}", flush=True)
+    notify("READY=1")

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
@@ -25,7 +23,7 @@ from zope.interface import implementer
 from kmip_server.admin import live
 from kmip_server.admin.actions import Actions, Instance
 from kmip_server.admin.connections import AdminSite, Bounded, of_port, of_socket
-from kmip_server.app import local_socket, node_of
+from kmip_server.app import node_of
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
     KmipError,
@@ -38,6 +36,8 @@ from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
 from kmip_server.transport.addresses import address, process_of
 from kmip_server.transport.limits import Limits
+from kmip_server.transport.ports import listen, listen_local
+from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
 
 if TYPE_CHECKING:
@@ -75,21 +75,13 @@ class AdminListener:
         )
         self.tls: ServerTLS = kmip.tls
 
-    def listen(self) -> str:
-        """Open the socket and, where enabled, the port; returns HOST:PORT or "-"."""
+    def listen(self, listening: Listening) -> None:
+        """Accept at the local socket and, where there is one, the port."""
         site = AdminSite(_Root(self))
-        path = local_socket(self._application.settings)
-        _clear_left_behind(path)
-        self._ports.append(
-            self._reactor.listenUNIX(str(path), self._bounded(site, of_socket), mode=0o600, wantPID=False)
-        )
-        admin = self._application.settings.admin
-        if not admin.enabled:
-            return "-"
-        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site, of_port))  # type: ignore[arg-type]
-        port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
-        self._ports.append(port)
-        return address(admin.host, port.getHost().port)
+        self._ports.append(listen_local(self._reactor, listening.local, self._bounded(site, of_socket)))
+        if listening.admin is not None:
+            over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site, of_port))  # type: ignore[arg-type]
+            self._ports.append(listen(self._reactor, listening.admin, over_tls))
 
     def _bounded(self, site: AdminSite, bounds: Callable[[Limits], Limits]) -> Bounded:
         return Bounded(self._reactor, site, bounds(self._kmip.limits), self._kmip.handshake_failed)
@@ -108,7 +100,7 @@ class AdminListener:
 
     def _live(self) -> dict[str, Any]:
         application = self._application
-        siblings = self._siblings.statuses() if self._siblings is not None else {}
+        siblings = self._siblings.statuses() if self._siblings is not None else []
         return {
             "running": True,
             "hsm": application.keystore.description,
@@ -160,17 +152,6 @@ class AdminListener:
 def _address(request: Any) -> str:
     peer = request.channel.transport.getPeer()
     return address(peer.host, peer.port) if hasattr(peer, "port") else "local"
-
-
-def _clear_left_behind(path: Path) -> None:
-    """Remove the socket of a server that died; one that still listens stays, and makes the start fail."""
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
 
 
 def local_principal(user: int) -> Principal:

@@ -6,18 +6,18 @@ what all have said. What one says is bad is bad. One that does not answer is nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kmip_server import metrics
 from kmip_server.metrics import Counts
 
 
-def of_all(own: Mapping[str, Any], siblings: Mapping[int, Mapping[str, Any] | None]) -> dict[str, Any]:
-    """For `kmip-admin status`: this worker's status and its siblings', None of one that does not answer."""
-    known = [own, *(each for each in siblings.values() if each is not None)]
+def of_all(own: Mapping[str, Any], siblings: Sequence[tuple[int, Mapping[str, Any] | None]]) -> dict[str, Any]:
+    """For `kmip-admin status`: of this worker's status and its siblings', None of one that does not answer."""
+    known = [own, *(each for _, each in siblings if each is not None)]
     counts = metrics.summed(Counts.of_rows(each["samples"]) for each in known)
-    silent = [slot for slot, each in siblings.items() if each is None]
+    silent = sorted({slot for slot, each in siblings if each is None})
     return {
         **({"workers_not_answering": silent} if silent else {}),
         "hsm_available": all(each["hsm_available"] for each in known),

@@ -19,6 +19,8 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+MAX_WORKERS = 64
+Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -93,9 +95,12 @@ class Names:
 class Server:
     """The process."""
 
-    workers: Count = _setting(1, "processes that serve. Only 1 is available in this version")
+    workers: Workers = _setting(1, "processes that serve; from 2 on a supervisor starts, watches and replaces them")
     node: str = _setting("", "this node's name in the audit record; empty: the host's name")
     drain_seconds: Seconds = _setting(10.0, "how long requests under way may take when the server stops")
+    hang_seconds: Seconds = _setting(
+        10.0, "after which a worker that does nothing more is killed; another is started beside it at once"
+    )
 
 
 @dataclass(config=_CONFIG)

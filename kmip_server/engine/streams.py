@@ -165,17 +165,17 @@ def require_state(stream: Stream, state: State | None) -> None:
 
 
 def worker_of(value: bytes) -> int | None:
-    """The slot of the worker that made a Correlation Value; None where none of ours looks so."""
+    """The number of the worker that made a Correlation Value; None where none of ours looks so."""
     return value[0] if len(value) == VALUE_LENGTH else None
 
 
 class Streams:
     """The table. Its own lock guards it; a step runs outside it, as only the holder can be stepping."""
 
-    def __init__(self, bounds: StreamBounds | None = None, slot: int = 0) -> None:
-        """`slot`: the worker's, at most 255."""
+    def __init__(self, bounds: StreamBounds | None = None, worker: int = 0) -> None:
+        """`worker`: this process's number, at most 255."""
         self.bounds = bounds or StreamBounds()
-        self._slot = bytes([slot])
+        self._worker = bytes([worker])
         self._streams: dict[bytes, Stream] = {}
         self._unsettled: dict[str, RequestStreams] = {}
         self._expired_at = 0
@@ -235,7 +235,7 @@ class Streams:
             if own >= self.bounds.count_per_principal or len(self._streams) >= self.bounds.count:
                 raise ServerLimitExceeded("too many operations in several parts are under way")
             stream = Stream(
-                value=self._slot + secrets.token_bytes(VALUE_LENGTH - 1),
+                value=self._worker + secrets.token_bytes(VALUE_LENGTH - 1),
                 belonging=belonging,
                 state=state,
                 process=process,

@@ -1,11 +1,10 @@
 """The channel between the workers of one instance: questions and answers over Unix sockets.
 
-Strategy: each worker listens at a socket in the instance's folder that its slot names, and keeps a connection
+Strategy: each worker listens at a socket in the instance's folder that its number names, and keeps a connection
 to each sibling that it has asked. A question has a number and its answer the same, so many are under way at
 once, answered in any order. Each comes to an end, once: a reply; NOT_DONE where it never left, or was refused;
-UNKNOWN where it left and nothing came back. A worker may be replaced while its siblings are connected to it:
-whoever has taken the socket over is asked from then on. Only processes of the same user are spoken to, by the
-kernel's word; who is that user can read the database and the HSM's PIN as well.
+UNKNOWN where it left and nothing came back. Only processes of the same user are spoken to, by the kernel's
+word; who is that user can read the database and the HSM's PIN as well.
 
 A frame: its length (4 bytes, of what follows), its kind (1), the question's number (4), and the body.
 """
@@ -14,21 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import errno
 import itertools
 import logging
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import Any
 
-from twisted.internet import defer, error, tcp, unix
-from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet import defer, tcp, unix
 from twisted.internet.interfaces import IAddress, IPushProducer
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import ClientFactory, Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -184,15 +180,15 @@ class _Answering(_End):
 
 
 class _Port(unix.Port):
-    """A socket that only its own end removes: not that of whoever has taken its place."""
+    """A socket that only its own end removes: orphaned workers may end after others have their numbers."""
 
     def startListening(self) -> None:
         super().startListening()
-        self.identity = identity(Path(os.fsdecode(self._bindPath)))
+        self._identity = _identity(Path(os.fsdecode(self._bindPath)))
 
     def connectionLost(self, reason: Failure) -> None:
         path = Path(os.fsdecode(self._bindPath))
-        if identity(path) == self.identity:
+        if _identity(path) == self._identity:
             path.unlink(missing_ok=True)
         tcp.Port.connectionLost(self, reason)
 
@@ -213,31 +209,11 @@ class Listener(Factory):
         self._emptied: defer.Deferred[None] | None = None
 
     def listen(self) -> None:
-        """Take the slot's socket, from whoever had it. Raises CannotListenError."""
-        while True:
-            if self._path.is_socket():
-                self._path.unlink(missing_ok=True)
-            port = _Port(os.fsencode(self._path), self, 50, 0o600, self._reactor)  # type: ignore[arg-type]
-            try:
-                port.startListening()
-            except error.CannotListenError as failure:
-                # Another process of this slot was quicker by a moment: the latest has the socket.
-                if getattr(failure.socketError, "errno", None) == errno.EADDRINUSE and self._path.is_socket():
-                    continue
-                raise
-            self._port = port
-            return
-
-    def keep(self) -> None:
-        """Take the socket back where whoever took it is gone. To be called now and then."""
-        if not self.stopping and identity(self._path) != self._port.identity and not _is_answered(self._path):
-            before = self._port
-            try:
-                self.listen()
-            except error.CannotListenError as failure:
-                log.error("siblings cannot reach this worker: %s", failure)
-            else:
-                before.stopListening()
+        """Open the socket, in place of what one that had the number before has left. Raises CannotListenError."""
+        if self._path.is_socket():
+            self._path.unlink(missing_ok=True)
+        self._port = _Port(os.fsencode(self._path), self, 50, 0o600, self._reactor)  # type: ignore[arg-type]
+        self._port.startListening()
 
     def buildProtocol(self, addr: IAddress | None) -> _Answering:
         del addr
@@ -252,7 +228,8 @@ class Listener(Factory):
     async def stop(self, grace_seconds: float) -> None:
         """Answer what is under way, then close everything."""
         self.stopping = True
-        await defer.maybeDeferred(self._port.stopListening)
+        if self._port is not None:
+            await defer.maybeDeferred(self._port.stopListening)
         for connection in list(self.connections):
             connection.end_if_done()
         if self.connections:
@@ -291,14 +268,13 @@ class _Asked:
 
 
 class _Asking(_End):
-    """A connection to a sibling, on which this worker asks."""
+    """The connection to a sibling, on which this worker asks."""
 
     is_up = False
 
-    def __init__(self, link: Link, max_frame: int, socket: tuple[int, int] | None) -> None:
+    def __init__(self, link: Link, max_frame: int) -> None:
         super().__init__(max_frame)
         self._link = link
-        self.socket = socket
         self._numbers = itertools.count()
         self.under_way: dict[int, _Asked] = {}
 
@@ -318,95 +294,77 @@ class _Asking(_End):
         asked = self.under_way.pop(number, None)
         if asked is not None:
             asked.end(Kind(kind), body)
-        self.end_if_done()
-
-    def forget(self, asked: _Asked) -> None:
-        self.under_way.pop(asked.number, None)
-        self.end_if_done()
-
-    def end_if_done(self) -> None:
-        """Close, where another process has this sibling's place and everything is answered."""
-        if self.is_up and not self.under_way and self._link.connection is not self:
-            self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
+        self._link.lost()
         under_way, self.under_way = self.under_way, {}
-        self._link.lost(self)
         for asked in under_way.values():
             asked.end(Kind.UNKNOWN)
 
 
-class Link:
+class Link(ClientFactory):
     """The way to one sibling. Connects when something is to be asked."""
+
+    noisy = False
 
     def __init__(self, reactor: Any, path: Path, max_frame: int) -> None:
         self._reactor = reactor
         self._path = path
         self._max_frame = max_frame
         self._waiting: list[_Asked] = []
-        self.connection: _Asking | None = None
+        self._connection: _Asking | None = None
 
     def ask(self, kind: Kind, body: bytes, timeout_seconds: float, answered: Answered) -> None:
         """`answered` is never called before this returns."""
         asked = _Asked(kind, body, answered)
         asked.late = self._reactor.callLater(timeout_seconds, self._too_late, asked)
-        socket = identity(self._path)
-        if self.connection is not None and socket is not None and socket != self.connection.socket:
-            replaced, self.connection = self.connection, None
-            replaced.end_if_done()
-        if self.connection is not None and self.connection.is_up:
-            self.connection.ask(asked)
+        if self._connection is not None and self._connection.is_up:
+            self._connection.ask(asked)
             return
         self._waiting.append(asked)
-        if self.connection is None:
-            self._connect(socket)
+        if self._connection is None:
+            self._connection = _Asking(self, self._max_frame)
+            try:
+                self._reactor.connectUNIX(os.fsencode(self._path), self, CONNECT_SECONDS, False)
+            except OSError as error:
+                log.error("a sibling cannot be asked: %s", error)
+                self._reactor.callLater(0, self.lost)
 
-    def _connect(self, socket: tuple[int, int] | None) -> None:
-        connection = self.connection = _Asking(self, self._max_frame, socket)
-        endpoint = UNIXClientEndpoint(self._reactor, os.fsencode(self._path), CONNECT_SECONDS, False)
-        connecting = endpoint.connect(Factory.forProtocol(lambda: connection))
-        connecting.addErrback(lambda _: self.lost(connection))
+    def buildProtocol(self, addr: IAddress | None) -> _Asking | None:
+        del addr
+        return self._connection
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        del connector, reason
+        self.lost()
 
     def connected(self, connection: _Asking) -> None:
-        """Ask what has waited; nothing on a connection whose sibling was replaced meanwhile."""
-        connection.end_if_done()
-        if connection is self.connection:
-            waiting, self._waiting = self._waiting, []
-            for asked in waiting:
-                connection.ask(asked)
+        """Ask what has waited."""
+        waiting, self._waiting = self._waiting, []
+        for asked in waiting:
+            connection.ask(asked)
 
-    def lost(self, connection: _Asking) -> None:
-        if connection is not self.connection:
-            return
-        self.connection = None
+    def lost(self) -> None:
+        self._connection = None
         waiting, self._waiting = self._waiting, []
         for asked in waiting:
             asked.end(Kind.NOT_DONE)
 
     def _too_late(self, asked: _Asked) -> None:
         if asked.connection is not None:
-            asked.connection.forget(asked)
+            asked.connection.under_way.pop(asked.number, None)
             asked.end(Kind.UNKNOWN)
         else:
             self._waiting.remove(asked)
             asked.end(Kind.NOT_DONE)
 
     def close(self) -> None:
-        if self.connection is not None and self.connection.is_up:
-            self.connection.transport.loseConnection()
+        if self._connection is not None and self._connection.is_up:
+            self._connection.transport.loseConnection()
 
 
-def _is_answered(path: Path) -> bool:
-    """Whether a process listens there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-        probe.setblocking(False)
-        probe.connect(os.fsencode(path))
-        return True
-    return False
-
-
-def identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     """Which socket it is; None where there is none."""
     with contextlib.suppress(OSError):
         status = path.stat()

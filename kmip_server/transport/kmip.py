@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer, tcp
+from twisted.internet import defer
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -296,6 +296,8 @@ class KmipFactory(Factory):
         self.held_back: set[KmipConnection] = set()
         """Those that are not read from until they, or all of them together, have less waiting."""
         self.admission = Admission(limits)
+        self.counted: Callable[[int], None] = metrics.connections.set
+        """Told how many connections there are, whenever that changes."""
         self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
         self._faults = FaultLog(reactor.seconds)
@@ -312,7 +314,7 @@ class KmipFactory(Factory):
     def admit(self, connection: KmipConnection) -> bool:
         """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
         self._connections[connection.place] = connection
-        metrics.connections.set(len(self._connections))
+        self.counted(len(self._connections))
         ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
         if ended is not None:
             metrics.connections_refused.labels(bound).inc()
@@ -326,7 +328,7 @@ class KmipFactory(Factory):
         self._connections.pop(connection.place, None)
         self.held_back.discard(connection)
         self.admission.leave(connection.place)
-        metrics.connections.set(len(self._connections))
+        self.counted(len(self._connections))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -395,18 +397,6 @@ class _Creator:
         return self._factory.tls.connection()
 
 
-class _Port(tcp.Port):
-    """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
-
-    def doRead(self) -> None:
-        self.numberAccepts = min(self.numberAccepts, BURST)
-        super().doRead()
-
-
-def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
-    """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
-    factory.start()
-    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
-    listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
-    listening.startListening()
-    return listening
+def over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
+    """What a listening port is given."""
+    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]

@@ -11,27 +11,28 @@ peer's turn, like any other.
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import logging
-from collections import Counter
+import threading
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from struct import Struct
 from typing import Any
 
-from twisted.internet.task import LoopingCall
+from twisted.internet.error import CannotListenError
 
 from kmip_server import metrics
-from kmip_server.errors import KmipError
+from kmip_server.errors import KmipError, SettingsError
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.transport.channel import Kind, Link, Listener, Question
 from kmip_server.transport.kmip import MAX_RETRY_SECONDS, RETRY_SECONDS, Answerer, Deliver
 from kmip_server.transport.limits import Limits
 from kmip_server.work.addressee import addressee
-from kmip_server.work.worker import Worker
+from kmip_server.work.board import Board, Line, State
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,9 @@ _SLACK = 1 << 20
 Status = dict[str, Any]
 
 
-def socket_of(folder: Path, slot: int) -> Path:
-    """Where the siblings of a worker find it."""
-    return folder / f"worker-{slot}.sock"
+def socket_of(folder: Path, number: int) -> Path:
+    """Where the siblings of a worker find it, by its line on the board."""
+    return folder / f"worker-{number}.sock"
 
 
 class _Room:
@@ -91,35 +92,48 @@ class Siblings:
         self,
         reactor: Any,
         own: Answerer,
-        worker: Worker,
+        board: Board,
+        line: Line,
         folder: Path,
         limits: Limits,
         max_response_bytes: int,
         status: Callable[[], Status],
     ) -> None:
-        """`status`: this worker's, for siblings that are asked for that of all."""
+        """`line` and `status` are this worker's own; a sibling that is asked for the status of all asks for it."""
         self._reactor = reactor
         self._own = own
-        self._slot = worker.slot
+        self._board = board
+        self._number = line.number
+        self._folder = folder
         self._status = status
-        frame = limits.max_message_bytes + max_response_bytes + _SLACK
-        self._listener = Listener(reactor, socket_of(folder, worker.slot), frame, self._asked)
-        others = [slot for slot in range(worker.count) if slot != worker.slot]
-        self._links = {slot: Link(reactor, socket_of(folder, slot), frame) for slot in others}
-        self._rooms = {slot: _Room() for slot in others}
+        self._frame = limits.max_message_bytes + max_response_bytes + _SLACK
+        self._listener = Listener(reactor, socket_of(folder, line.number), self._frame, self._asked)
+        self._links: dict[int, Link] = {}
+        self._rooms: defaultdict[int, _Room] = defaultdict(_Room)
         self._stopped = False
-        self._keeper = LoopingCall(self._listener.keep)
-        self._keeper.clock = reactor
 
     def listen(self) -> None:
-        """Be there for the siblings. Raises CannotListenError."""
-        self._listener.listen()
-        self._keeper.start(1.0, now=False)
+        """Be there for the siblings. Raises SettingsError where the socket cannot be had."""
+        try:
+            self._listener.listen()
+        except CannotListenError as error:
+            path = socket_of(self._folder, self._number)
+            raise SettingsError(f"the socket {path} cannot be listened on: {error.socketError}") from error
+
+    def _others(self) -> dict[int, Line]:
+        """Those that serve, or finish what they have; by number."""
+        there = (State.SERVING, State.ENDING)
+        lines = (line for line in self._board.taken() if line.number != self._number)
+        return {line.number: line for line in lines if line.state in there}
+
+    def _link(self, number: int) -> Link:
+        link = self._links.get(number)
+        if link is None:
+            link = self._links[number] = Link(self._reactor, socket_of(self._folder, number), self._frame)
+        return link
 
     async def stop(self, grace_seconds: float) -> None:
         """Answer what siblings have asked, then close everything. The own clients are served no more."""
-        if self._keeper.running:
-            self._keeper.stop()
         for link in self._links.values():
             link.close()
         await self._listener.stop(grace_seconds)
@@ -128,27 +142,31 @@ class Siblings:
     # --- an Answerer --------------------------------------------------------------------------
 
     def submit(self, message: bytes, peer: Peer, deliver: Deliver) -> bool:
-        slot = addressee(message)
-        if slot is None or slot not in self._links:
+        number = addressee(message)
+        if number is None or number not in self._others():
             return self._own.submit(message, peer, deliver)
-        if not self._rooms[slot].enter(peer.fingerprint, len(message)):
+        if not self._rooms[number].enter(peer.fingerprint, len(message)):
             return False
         metrics.messages_handed_over.inc()
-        answered = partial(self._answered, slot, message, peer, deliver)
-        self._links[slot].ask(Kind.MESSAGE, _packed(message, peer), ANSWER_SECONDS, answered)
+        answered = partial(self._answered, number, message, peer, deliver)
+        self._link(number).ask(Kind.MESSAGE, _packed(message, peer), ANSWER_SECONDS, answered)
         return True
 
     def malformed(self, prefix: bytes, error: KmipError) -> bytes | None:
         return self._own.malformed(prefix, error)
 
-    def _answered(self, slot: int, message: bytes, peer: Peer, deliver: Deliver, kind: Kind, reply: bytes) -> None:
-        self._rooms[slot].leave(peer.fingerprint, len(message))
+    def _answered(
+        self, number: int, message: bytes, peer: Peer, deliver: Deliver, kind: Kind, reply: bytes
+    ) -> None:
+        self._rooms[number].leave(peer.fingerprint, len(message))
         if kind == Kind.REPLY:
             deliver(reply)
         elif kind == Kind.NOT_DONE:
             self._answer(message, peer, deliver)
         else:
-            log.error("worker %d was asked by %s and gave no answer: the outcome is unknown", slot, peer.address)
+            log.error(
+                "a sibling was given a message of %s and gave no answer: the outcome is unknown", peer.address
+            )
             deliver(None)
 
     def _answer(self, message: bytes, peer: Peer, deliver: Deliver, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -194,25 +212,27 @@ class Siblings:
 
     # --- the status of all --------------------------------------------------------------------
 
-    def statuses(self) -> dict[int, Status | None]:
-        """That of each sibling by its slot; None of one that does not answer. Not on the reactor's thread."""
-        done: concurrent.futures.Future[dict[int, Status | None]] = concurrent.futures.Future()
-        self._reactor.callFromThread(self._ask_all, done)
-        try:
-            return done.result(2 * STATUS_SECONDS)
-        except TimeoutError:
-            return dict.fromkeys(self._links)
+    def statuses(self) -> list[tuple[int, Status | None]]:
+        """The slot of each sibling that serves, and its status, None where it does not answer. Not to be called on
+        the reactor's thread."""
+        lines = {number: line for number, line in self._others().items() if line.state is State.SERVING}
+        answers: dict[int, Status | None] = dict.fromkeys(lines)
+        left = threading.Semaphore(0)
 
-    def _ask_all(self, done: concurrent.futures.Future[dict[int, Status | None]]) -> None:
-        answers: dict[int, Status | None] = {}
+        def answered(number: int, kind: Kind, body: bytes) -> None:
+            if kind == Kind.REPLY:
+                answers[number] = json.loads(body)
+            left.release()
 
-        def answered(slot: int, kind: Kind, body: bytes) -> None:
-            answers[slot] = json.loads(body) if kind == Kind.REPLY else None
-            if len(answers) == len(self._links):
-                done.set_result(dict(sorted(answers.items())))
+        def ask() -> None:
+            for number in lines:
+                self._link(number).ask(Kind.STATUS, b"", STATUS_SECONDS, partial(answered, number))
 
-        for slot, link in self._links.items():
-            link.ask(Kind.STATUS, b"", STATUS_SECONDS, partial(answered, slot))
+        self._reactor.callFromThread(ask)
+        end = time.monotonic() + 2 * STATUS_SECONDS
+        for _ in lines:
+            left.acquire(timeout=max(0.0, end - time.monotonic()))
+        return [(line.slot, answers[number]) for number, line in lines.items()]
 
 
 def _packed(message: bytes, peer: Peer) -> bytes:

@@ -25,6 +25,13 @@ from kmip_server.transport.intermediates import Intermediates
 
 IsPinned = Callable[[str], bool]
 
+
+def nobody(fingerprint: str) -> bool:
+    """No certificate is pinned."""
+    del fingerprint
+    return False
+
+
 _SESSION_ID_CONTEXT = b"kmip-server"
 
 # Forward secret and authenticated (RFC 9325 section 4.2).
@@ -95,14 +102,15 @@ class ServerTLS:
         certificate: Path,
         private_key: Path,
         client_ca: Sequence[Path],
-        is_pinned: IsPinned,
+        is_pinned: IsPinned = nobody,
         intermediates: Intermediates | None = None,
     ) -> None:
-        """`is_pinned` answers from memory whether a SHA-256 fingerprint stands in the identity table.
+        """`is_pinned` answers from memory whether a SHA-256 fingerprint stands in the identity table; a worker sets
+        it, where the table is not known yet.
 
         Raises SettingsError with one sentence for files that are missing, open to others, or do not fit.
         """
-        self._is_pinned = is_pinned
+        self.is_pinned = is_pinned
         self._authorities = [each for path in client_ca for each in _certificates(path)]
         self._trust = crypto.X509Store()
         self._anchor(self._trust)
@@ -158,7 +166,7 @@ class ServerTLS:
         if not ok and error not in _PINNABLE:
             connection.code = error
             return False
-        return not connection.code or self._is_pinned(_fingerprint(certificate))
+        return not connection.code or self.is_pinned(_fingerprint(certificate))
 
     def connection(self) -> VerifiedConnection:
         """A new connection under these settings."""
@@ -178,7 +186,7 @@ class ServerTLS:
         elif not connection.code:
             # Of a chain that ends in an anchor.
             self._intermediates.remember((connection.get_verified_chain() or ())[1:-1])
-        elif not self._is_pinned(_fingerprint(certificate)):
+        elif not self.is_pinned(_fingerprint(certificate)):
             raise CertificateRefused(faults.of_verification(connection.code, connection.subject))
         return certificate
 
@@ -188,7 +196,7 @@ class ServerTLS:
             fault = self._fault_of(certificate, chain)
         if fault is None:
             return
-        if certificate.has_expired() or not self._is_pinned(_fingerprint(certificate)):
+        if certificate.has_expired() or not self.is_pinned(_fingerprint(certificate)):
             subject = faults.subject_of(certificate)
             raise CertificateRefused(faults.of_verification(fault.errors[0], subject)) from fault
 

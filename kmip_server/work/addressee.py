@@ -31,7 +31,7 @@ _WHOLE_HEADER = _VALUE + VALUE_LENGTH.to_bytes(4, "big")
 
 
 def addressee(message: bytes) -> int | None:
-    """The slot that the message's first Correlation Value names; None where there is none of ours."""
+    """The worker's number that the message's first Correlation Value names; None where there is none of ours."""
     if message.find(_WHOLE_HEADER) < 0:
         return None
     turns = iter(range(MAX_ITEMS))

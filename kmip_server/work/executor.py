@@ -120,6 +120,8 @@ class Executor:
         self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="evaluate")
         self._local = threading.local()
         self._thread: threading.Thread | None = None
+        self.group_began = 0.0
+        """Since when (monotonic) the thread is busy with one group; 0 while it waits."""
 
     def start(self) -> None:
         """Open reader and writer, and begin. Raises StoreUnavailable where the database refuses either."""
@@ -170,11 +172,13 @@ class Executor:
     def _run(self, reader: Snapshots, writer: Applier) -> None:
         try:
             while jobs := self._next_group():
+                self.group_began = time.monotonic()
                 try:
                     self._perform(jobs, reader, writer)
                 except Exception:
                     log.exception("a group of requests was lost; their connections are closed")
                     self._deliver([(job.deliver, None) for job in jobs])
+                self.group_began = 0.0
         finally:
             reader.close()
             writer.close()

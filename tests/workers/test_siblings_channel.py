@@ -18,18 +18,17 @@ from twisted.internet import defer
 from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.threads import blockingCallFromThread
 
-from kmip_server.errors import KmipError
+from kmip_server.errors import KmipError, SettingsError
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.transport import channel, siblings
-from kmip_server.transport.channel import Kind, Link
+from kmip_server.transport.channel import Kind
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.siblings import Siblings, socket_of
-from kmip_server.work.worker import Worker
+from kmip_server.work.board import Board, Line, State
 from tests.workers.test_siblings_addressee import message, part
 
 SECONDS = 30
-FRAME = 4 << 20
 
 
 def peer(name: str = "one") -> Peer:
@@ -65,14 +64,14 @@ class Told:
 class Process:
     """A worker's reactor, executor and siblings."""
 
-    def __init__(self, folder: Path, slot: int, count: int, name: str = "") -> None:
+    def __init__(self, folder: Path, board: Board, line: Line, name: str) -> None:
         self.reactor = SelectReactor()
-        self.own = Told(name or f"worker {slot}", self.reactor)
+        self.line = line
+        self.own = Told(name, self.reactor)
         self.replies: list[bytes | None] = []
         self._replied = threading.Condition()
-        self.siblings = Siblings(
-            self.reactor, self.own, Worker(slot, count), folder, Limits(), 2 << 20, lambda: {"slot": slot}
-        )
+        status = {"worker": line.number}
+        self.siblings = Siblings(self.reactor, self.own, board, line, folder, Limits(), 2 << 20, lambda: status)
         self._thread = threading.Thread(target=self.reactor.run, args=(False,), daemon=True)
         self._thread.start()
 
@@ -111,17 +110,24 @@ class Process:
 
 
 class Site:
-    """The workers of one test."""
+    """The workers of one test. Each has the next number, from 0 on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.board = Board(16)
         self.started: list[Process] = []
 
-    def process(self, slot: int, count: int = 2, name: str = "", *, listens: bool = True) -> Process:
-        made = Process(self.folder, slot, count, name)
+    def line(self, state: State = State.SERVING) -> Line:
+        """Of a process that the board says is there."""
+        line = self.board.take(sum(1 for _ in self.board.taken()))
+        line.state = state
+        return line
+
+    def process(self, line: Line | None = None, name: str = "") -> Process:
+        own = line or self.line()
+        made = Process(self.folder, self.board, own, name or f"worker {own.number}")
         self.started.append(made)
-        if listens:
-            made.call(made.siblings.listen)
+        made.call(made.siblings.listen)
         return made
 
 
@@ -146,19 +152,24 @@ def of(name: str, data: bytes) -> bytes:
 
 
 def test_a_message_goes_to_the_worker_that_it_names_with_its_peer(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     assert asker.ask(FOR_1) == of("worker 1", FOR_1)
     assert asker.ask(FOR_0) == of("worker 0", FOR_0)
     assert asker.ask(ORDINARY) == of("worker 0", ORDINARY)
     assert [(data, of) for data, of, _ in sibling.own.taken] == [(FOR_1, peer())]
-    # A slot beyond the last, of an instance that had more workers.
-    far = message(part(7))
-    assert asker.ask(far) == of("worker 0", far)
+    # One that is not there: no worker has the number, or it has ended, or not begun.
+    site.line(State.STARTING)
+    for number in (2, 7, 255):
+        unknown = message(part(number))
+        assert asker.ask(unknown) == of("worker 0", unknown)
+    # And one that is ending, which finishes what it has.
+    sibling.line.state = State.ENDING
+    assert asker.ask(FOR_1) == of("worker 1", FOR_1)
 
 
 def test_what_is_handed_over_is_not_handed_on(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
-    # As where a worker of another count has the slot: it is answered where it came.
+    asker, sibling = site.process(), site.process()
+    # As where another process has its number meanwhile.
     packed = siblings._packed(FOR_0, peer())
     done = threading.Event()
     answers: list[tuple[Kind, bytes]] = []
@@ -167,7 +178,7 @@ def test_what_is_handed_over_is_not_handed_on(site: Site) -> None:
         answers.append((kind, body))
         done.set()
 
-    asker.call(asker.siblings._links[1].ask, Kind.MESSAGE, packed, SECONDS, answered)
+    asker.call(asker.siblings._link(1).ask, Kind.MESSAGE, packed, SECONDS, answered)
     assert done.wait(SECONDS)
     assert answers == [(Kind.REPLY, of("worker 1", FOR_0))]
     assert len(sibling.own.taken) == 1
@@ -175,7 +186,7 @@ def test_what_is_handed_over_is_not_handed_on(site: Site) -> None:
 
 
 def test_many_are_under_way_and_each_gets_its_own_answer(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     sent = [message(part(1, b"message %03d" % number)) for number in range(200)]
     replies: dict[int, bytes | None] = {}
@@ -197,14 +208,14 @@ def test_many_are_under_way_and_each_gets_its_own_answer(site: Site) -> None:
 
 
 def test_large_messages_and_answers_come_through(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     large = message(part(1, os.urandom(900_000)))
     sibling.own.answer = lambda data: data + data
     assert asker.ask(large) == large + large
 
 
 def test_an_answer_too_large_for_the_channel_ends_the_clients_connection_alone(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = lambda data: bytes(5 << 20)
     assert asker.ask(FOR_1) is None
     sibling.own.answer = lambda data: b"well"
@@ -215,19 +226,32 @@ def test_an_answer_too_large_for_the_channel_ends_the_clients_connection_alone(s
 
 
 def test_without_the_sibling_the_own_executor_answers(site: Site) -> None:
-    asker = site.process(0)
+    asker, line = site.process(), site.line()
     assert asker.ask(FOR_1) == of("worker 0", FOR_1)
     # A socket that was left behind.
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(socket_of(site.folder, 1)))
     assert asker.ask(FOR_1) == of("worker 0", FOR_1)
     # And it is found once it is there.
-    site.process(1)
+    site.process(line)
     assert asker.ask(FOR_1) == of("worker 1", FOR_1)
 
 
+def test_without_descriptors_the_own_executor_answers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asker, sibling = site.process(), site.process()
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asker.reactor, "connectUNIX", refuse)
+        assert asker.ask(FOR_1) == of("worker 0", FOR_1)
+    assert asker.ask(FOR_1) == of("worker 1", FOR_1)
+    assert len(sibling.own.taken) == 1
+
+
 def test_the_own_executor_answers_when_it_has_room(site: Site) -> None:
-    asker = site.process(0)
+    asker, _ = site.process(), site.line()
     asker.own.has_room = False
     assert asker.submit(FOR_1)
     assert asker.own.refused.acquire(timeout=SECONDS)
@@ -237,7 +261,7 @@ def test_the_own_executor_answers_when_it_has_room(site: Site) -> None:
 
 def test_no_answer_in_time_ends_the_clients_connection(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "ANSWER_SECONDS", 0.2)
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert asker.ask(FOR_1) is None
     assert not asker.own.taken
@@ -251,7 +275,7 @@ def test_no_answer_in_time_ends_the_clients_connection(site: Site, monkeypatch: 
 
 
 def test_a_sibling_that_dies_with_a_message_ends_the_clients_connection(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert asker.submit(FOR_1)
     assert sibling.own.came.acquire(timeout=SECONDS)
@@ -263,13 +287,13 @@ def test_a_sibling_that_dies_with_a_message_ends_the_clients_connection(site: Si
 
 
 def test_a_sibling_whose_outcome_is_unknown_says_so(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = lambda data: None
     assert asker.ask(FOR_1) is None
 
 
 def test_a_full_sibling_holds_the_message_until_there_is_room(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.has_room = False
     assert asker.submit(FOR_1)
     for _ in range(2):
@@ -282,55 +306,42 @@ def test_a_sibling_that_stays_full_refuses_and_the_own_executor_answers(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(siblings, "HOLD_SECONDS", 0.1)
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.has_room = False
     assert asker.ask(FOR_1) == of("worker 0", FOR_1)
     assert not sibling.own.taken
 
 
-# --- replaced -------------------------------------------------------------------------------------
+# --- beginning and ending -------------------------------------------------------------------------
 
 
-def test_a_replaced_sibling_finishes_and_the_new_one_is_asked(site: Site) -> None:
-    asker, old = site.process(0), site.process(1, name="old")
-    old.own.answer = None
-    assert asker.submit(FOR_1)
-    assert old.own.came.acquire(timeout=SECONDS)
-    new = site.process(1, name="new")
+def test_who_has_a_dead_workers_number_is_asked_in_its_place(site: Site) -> None:
+    asker, old = site.process(), site.process()
+    assert asker.ask(FOR_1) == of("worker 1", FOR_1)
+    old.end()
+    new = site.process(old.line, "new")
     assert asker.ask(FOR_1) == of("new", FOR_1)
-    _, _, answer = old.own.taken[0]
-    old.reactor.callFromThread(answer, b"from the old one")
-    assert asker.wait(2)[1] == b"from the old one"
-    # Its end leaves the new one's socket alone.
-    old.stop()
+    assert len(new.own.taken) == 1
+
+
+def test_the_end_of_an_orphan_leaves_the_socket_of_who_has_its_number(site: Site) -> None:
+    asker, orphan = site.process(), site.process()
+    new = site.process(orphan.line, "new")
+    orphan.stop()
     assert asker.ask(FOR_1) == of("new", FOR_1)
-    assert len(new.own.taken) == 2
+    new.stop()
+    assert not socket_of(site.folder, 1).exists()
 
 
-@pytest.mark.parametrize("orderly", [True, False])
-def test_who_was_replaced_takes_its_socket_back_when_the_other_is_gone(site: Site, orderly: bool) -> None:
-    asker, first = site.process(0), site.process(1, name="first")
-    spare = site.process(1, name="spare")
-    first.call(first.siblings._listener.keep)
-    assert asker.ask(FOR_1) == of("spare", FOR_1)
-    if orderly:
-        spare.stop()
-        assert not socket_of(site.folder, 1).exists()
-    else:
-        # Killed, it leaves its socket.
-        path = socket_of(site.folder, 1)
-        kept = path.with_suffix(".kept")
-        kept.hardlink_to(path)
-        spare.end()
-        if not path.exists():
-            kept.rename(path)
-        assert path.is_socket()
-    first.call(first.siblings._listener.keep)
-    assert asker.ask(FOR_1) == of("first", FOR_1)
+def test_a_socket_that_cannot_be_had_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    with pytest.raises(SettingsError, match=r"worker-0\.sock cannot be listened on: AF_UNIX path too long"):
+        Site(folder).process()
 
 
 def test_an_ending_worker_answers_what_it_was_asked(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert asker.submit(FOR_1)
     assert sibling.own.came.acquire(timeout=SECONDS)
@@ -346,7 +357,7 @@ def test_an_ending_worker_answers_what_it_was_asked(site: Site) -> None:
 
 
 def test_an_ending_worker_waits_no_longer_than_its_grace(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert asker.submit(FOR_1)
     assert sibling.own.came.acquire(timeout=SECONDS)
@@ -362,7 +373,7 @@ def test_one_certificates_messages_are_bounded_and_another_always_finds_a_place(
 ) -> None:
     monkeypatch.setattr(siblings, "MAX_MESSAGES_OF_ONE", 3)
     monkeypatch.setattr(siblings, "MAX_MESSAGES", 4)
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert [asker.submit(FOR_1) for _ in range(4)] == [True, True, True, False]
     assert [asker.submit(FOR_1, peer("two")) for _ in range(2)] == [True, False]
@@ -378,15 +389,14 @@ def test_one_certificates_messages_are_bounded_and_another_always_finds_a_place(
 
 def test_bytes_under_way_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "MAX_BYTES_OF_ONE", 3 * len(FOR_1))
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     sibling.own.answer = None
     assert [asker.submit(FOR_1) for _ in range(4)] == [True, True, True, False]
     assert asker.submit(message(part(1, bytes(500_000))), peer("two"))
 
 
 def test_the_socket_is_this_users_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    asker = site.process(0)
-    sibling = site.process(1)
+    asker, sibling = site.process(), site.process()
     assert stat.S_IMODE(socket_of(site.folder, 1).stat().st_mode) == 0o600
     # The kernel says who is at the other end; here both are strangers to each other.
     monkeypatch.setattr(channel.os, "geteuid", lambda: os.getuid() + 1)
@@ -399,7 +409,7 @@ def test_the_socket_is_this_users_alone(site: Site, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_no_frame_ends_its_connection_alone(site: Site) -> None:
-    asker, sibling = site.process(0), site.process(1)
+    asker, sibling = site.process(), site.process()
     for nonsense in (bytes(4), b"\xff" * 4, b"\0\0\0\x04" + bytes(4), b"\x7f\xff\xff\xff"):
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.settimeout(SECONDS)
@@ -422,21 +432,22 @@ def test_what_is_no_frame_ends_its_connection_alone(site: Site) -> None:
 
 def test_the_status_of_each_and_who_does_not_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "STATUS_SECONDS", 0.5)
-    asker = site.process(0, 4)
-    site.process(2, 4)
+    asker, absent, sibling, _hangs = site.process(), site.line(), site.process(), site.line()
+    site.line(State.STARTING)
+    site.line(State.ENDING)
     # One that hangs: the kernel takes the connection, and nobody looks at it.
     with socket.socket(socket.AF_UNIX) as hangs:
         hangs.bind(str(socket_of(site.folder, 3)))
         hangs.listen()
-        assert asker.siblings.statuses() == {1: None, 2: {"slot": 2}, 3: None}
+        assert asker.siblings.statuses() == [(1, None), (2, {"worker": 2}), (3, None)]
+    assert sibling.siblings.statuses()[0] == (0, {"worker": 0})
+    absent.state = State.FREE
     # This worker's own reactor hangs.
     release = threading.Event()
     asker.reactor.callFromThread(release.wait, SECONDS)
-    assert asker.siblings.statuses() == {1: None, 2: None, 3: None}
+    assert asker.siblings.statuses() == [(2, None), (3, None)]
     release.set()
 
 
-def test_a_link_without_a_question_connects_to_nobody(tmp_path: Path) -> None:
-    link = Link(None, tmp_path / "worker-1.sock", FRAME)
-    link.close()
-    assert link.connection is None
+def test_nobody_is_asked_where_there_is_nobody(site: Site) -> None:
+    assert site.process().siblings.statuses() == []
