@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from kmip_server import metrics
 from kmip_server.answer import Answerer
 from kmip_server.authz.records import Identities
 from kmip_server.authz.rules import RoleAuthorizer
@@ -37,14 +38,18 @@ from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
 from kmip_server.store.database import Kept
 from kmip_server.store.objects import Reader
+from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.sockets import Listening, open_sockets
 from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
 from kmip_server.work.board import Board, State
 from kmip_server.work.duties import Duties
 from kmip_server.work.executor import Executor
+from kmip_server.work.worker import Worker
 
 log = logging.getLogger(__name__)
+
+ALONE = Worker()
 
 
 class IdentitySource:
@@ -92,22 +97,27 @@ def node_of(settings: Settings) -> str:
 def tls_of(settings: Settings, is_pinned: IsPinned = nobody) -> ServerTLS:
     """TLS by the settings. Raises SettingsError."""
     tls, path = settings.tls, settings.path
+    shared = path(FILE) if settings.server.workers > 1 else None
     return ServerTLS(
         profile=settings.kmip.tls_profile,
         certificate=path(tls.certificate),
         private_key=path(tls.private_key),
         client_ca=[path(each) for each in tls.client_ca],
         is_pinned=is_pinned,
+        intermediates=Intermediates(shared),
     )
 
 
 class Application:
     """One serving process."""
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+    ) -> None:
         """Open the database and the HSM. Raises SettingsError. `reread` reads the settings again."""
         self.settings = settings
         self.reread = reread
+        self.worker = worker
         self.database = database.path_of(settings.store.url, settings.folder)
         self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(self.database)
         self.connection = self.open_connection()
@@ -153,17 +163,18 @@ class Application:
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
             max_key_pairs=settings.limits.max_key_pairs,
-            streams=Streams(self._stream_bounds()),
+            streams=Streams(self._stream_bounds(), self.worker.number),
         )
 
     def _stream_bounds(self) -> StreamBounds:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return StreamBounds(
+            # Not divided: all that a client has begun on one connection is at one worker.
             count=bounds.max_streams,
             count_per_principal=bounds.max_streams_per_principal,
             seconds=bounds.stream_timeout_seconds,
             bytes=bounds.max_stream_bytes,
-            bytes_in_all=bounds.max_stream_bytes_in_all,
+            bytes_in_all=part(bounds.max_stream_bytes_in_all, bounds.max_stream_bytes),
         )
 
     def open_reader(self) -> Reader:
@@ -199,8 +210,8 @@ class Application:
             self.open_writer,
             reactor.callFromThread,
             lambda call: reactor.callLater(0, call),
-            max_waiting=self.settings.limits.max_waiting_messages,
-            max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
+            max_waiting=self.worker.part(self.settings.limits.max_waiting_messages),
+            max_waiting_of_one=self.worker.part(self.settings.limits.max_waiting_messages_per_client),
         )
 
     def server_tls(self) -> ServerTLS:
@@ -223,7 +234,7 @@ class Application:
         return tls
 
     def limits(self) -> Limits:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return Limits(
             handshake_timeout_seconds=bounds.handshake_timeout_seconds,
             message_timeout_seconds=bounds.message_timeout_seconds,
@@ -232,12 +243,20 @@ class Application:
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
             max_pipelined_bytes=bounds.max_pipelined_bytes,
-            max_waiting_bytes=bounds.max_waiting_bytes,
-            max_connections=bounds.max_connections,
-            max_connections_per_address=bounds.max_connections_per_address,
-            max_handshakes=bounds.max_handshakes,
-            max_handshakes_per_address=bounds.max_handshakes_per_address,
+            max_waiting_bytes=part(bounds.max_waiting_bytes, bounds.max_message_bytes),
+            max_connections=part(bounds.max_connections),
+            max_connections_per_address=part(bounds.max_connections_per_address),
+            max_handshakes=part(bounds.max_handshakes),
+            max_handshakes_per_address=part(bounds.max_handshakes_per_address),
         )
+
+    def status(self) -> dict[str, Any]:
+        """How this process is, as JSON can say it; `admin/live.py` makes one of all workers'."""
+        return {
+            "hsm_available": self.keystore.is_available(),
+            "clock_behind_seconds": self.clock.seconds_behind(),
+            "samples": metrics.counts().rows(),
+        }
 
     def close(self) -> None:
         self._looking.close()
@@ -293,10 +312,12 @@ def prepare(settings: Settings) -> None:
 
 
 @contextmanager
-def opened(settings: Settings, reread: Callable[[], Settings] | None = None) -> Iterator[Application]:
+def opened(
+    settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+) -> Iterator[Application]:
     """An application to serve with. Raises SettingsError, StoreUnavailable."""
     with _start_told(settings):
-        application = Application(settings, reread)
+        application = Application(settings, reread, worker)
         try:
             yield application
         finally:

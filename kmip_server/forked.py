@@ -99,9 +99,9 @@ class Process:
 def load_modules() -> None:
     """All that a worker needs, once for all of them; only the reactor is its own."""
     from kmip_server.admin import listener
-    from kmip_server.transport import kmip, ports
+    from kmip_server.transport import kmip, ports, siblings
 
-    del listener, kmip, ports
+    del listener, kmip, ports, siblings
     codec.compile_plans()
 
 
@@ -128,7 +128,7 @@ def fork(
                 leave_to_parent()
                 ours.close()
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-                worker = Worker(slot=slot, count=start.settings.server.workers)
+                worker = Worker(slot=slot, count=start.settings.server.workers, number=line.number)
                 code = _serve(start, worker, listening, board, line, theirs)
             except BaseException:
                 log.exception("worker %d failed", slot)
@@ -170,7 +170,7 @@ def _serve(
         channel.send(READY)
 
     try:
-        with opened(settings) as application:
+        with opened(settings, worker=worker) as application:
             tls.is_pinned = application.is_pinned
             from kmip_server.serve import Serving
 

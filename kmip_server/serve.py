@@ -22,8 +22,9 @@ from kmip_server.admin.listener import AdminListener
 from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.notify import notify
 from kmip_server.transport.kmip import KmipFactory, over_tls
-from kmip_server.transport.limits import BURST, fit_descriptors
+from kmip_server.transport.limits import BURST, Limits, fit_descriptors
 from kmip_server.transport.ports import AHEAD, listen
+from kmip_server.transport.siblings import Siblings
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.board import BEAT_SECONDS, Board, Line
@@ -55,10 +56,11 @@ class Serving:
         self._reactor: Any = reactor
         self._executor = application.executor(self._reactor)
         limits = fit_descriptors(application.limits())
-        self._factory = KmipFactory(self._reactor, self._executor, tls, limits)
+        self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
+        self._factory = KmipFactory(self._reactor, self._siblings or self._executor, tls, limits)
         self._factory.counted = self._counted
         self._ports: list[Any] = []
-        self._admin = AdminListener(self._reactor, application, self._factory, board)
+        self._admin = AdminListener(self._reactor, application, self._factory, board, self._siblings)
         self._duties = application.duties()
         self._background = (
             Every(LOOK_SECONDS, "looking after the database", self._duties.look),
@@ -68,6 +70,19 @@ class Serving:
         self._stopping = False
         self._result = 0
 
+    def _with_siblings(self, limits: Limits) -> Siblings:
+        application = self._application
+        return Siblings(
+            self._reactor,
+            self._executor,
+            self._board,
+            self._line,
+            application.settings.folder,
+            limits,
+            application.settings.limits.max_response_bytes,
+            application.status,
+        )
+
     def run(self, ready: Callable[[], None], *, alone: bool) -> int:
         """Serve until told to stop; `ready` is called once it does. Returns 0 after an orderly end.
 
@@ -76,6 +91,8 @@ class Serving:
         self._alone = alone
         twisted_log.PythonLoggingObserver("twisted").start()
         self._executor.start()
+        if self._siblings is not None:
+            self._siblings.listen()
         self._factory.start()
         self._ports.append(listen(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
         self._admin.listen(self._listening)
@@ -135,7 +152,10 @@ class Serving:
         try:
             for port in self._ports:
                 await defer.maybeDeferred(port.stopListening)
-            await self._factory.stop(self._application.settings.server.drain_seconds, keep_new=retires)
+            end = self._reactor.seconds() + self._application.settings.server.drain_seconds
+            await self._factory.stop(end - self._reactor.seconds(), keep_new=retires)
+            if self._siblings is not None:
+                await self._siblings.stop(max(0.0, end - self._reactor.seconds()))
             await self._admin.stop()
         except Exception:
             log.exception("the orderly end failed")

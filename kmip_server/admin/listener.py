@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web import resource, server
 from zope.interface import implementer
 
-from kmip_server import metrics
+from kmip_server.admin import live
 from kmip_server.admin.actions import Actions, Instance
 from kmip_server.admin.connections import AdminSite, Bounded, of_port, of_socket
 from kmip_server.app import node_of
@@ -36,7 +34,7 @@ from kmip_server.errors import (
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
-from kmip_server.transport.addresses import address
+from kmip_server.transport.addresses import address, process_of
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.ports import listen, listen_local
 from kmip_server.transport.sockets import Listening
@@ -46,19 +44,27 @@ from kmip_server.work.board import Board
 if TYPE_CHECKING:
     from kmip_server.app import Application
     from kmip_server.transport.kmip import KmipFactory
+    from kmip_server.transport.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
 PREFIX = b"v1"
-_CREDENTIALS = struct.Struct("3i")
 LOCAL_DOMAIN = "default"
 
 
 class AdminListener:
     """Both ways in, over one set of actions."""
 
-    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory, board: Board) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        application: Application,
+        kmip: KmipFactory,
+        board: Board,
+        siblings: Siblings | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._siblings = siblings
         self._application = application
         self._kmip = kmip
         self._board = board
@@ -101,18 +107,11 @@ class AdminListener:
 
     def _live(self) -> dict[str, Any]:
         application = self._application
+        siblings = self._siblings.statuses() if self._siblings is not None else []
         return {
             "running": True,
             "hsm": application.keystore.description,
-            "hsm_available": application.keystore.is_available(),
-            "connections": int(metrics.value("kmip_connections")),
-            "messages": int(metrics.value("kmip_messages_total")),
-            "messages_malformed": int(metrics.value("kmip_messages_malformed_total")),
-            "handshakes_failed": int(metrics.total("kmip_handshakes_failed_total")),
-            "connections_refused": int(metrics.total("kmip_connections_refused_total")),
-            "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
-            "clock_behind_seconds": application.clock.seconds_behind(),
-            **metrics.troubles(),
+            **live.of_all(application.status(), siblings),
             "workers": self._board.told(),
         }
 
@@ -124,8 +123,7 @@ class AdminListener:
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             peer = Peer(address=_address(request), certificate=der, fingerprint=fingerprint(der))
             return self._application.answerer.identify(peer, None, V1_4), peer.address
-        packed = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        process, user, _ = _CREDENTIALS.unpack(packed)
+        process, user = process_of(channel.socket)
         if user not in (0, os.geteuid()):
             raise AuthenticationNotSuccessful(f"the user {user} may not administer this server")
         return local_principal(user), f"process {process}"

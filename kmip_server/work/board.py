@@ -55,6 +55,11 @@ class Line:
     def _set(self, field: _Field, value: int) -> None:
         self._words[self._at + field] = value
 
+    @property
+    def number(self) -> int:
+        """Which of the lines it is."""
+        return self._at // _WORDS
+
     # --- the supervisor's ---------------------------------------------------------------------
 
     @property
