@@ -127,6 +127,8 @@ class Executor:
         self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="evaluate")
         self._local = threading.local()
         self._thread: threading.Thread | None = None
+        self.group_began = 0.0
+        """Since when (monotonic) the thread is busy with one group; 0 while it waits."""
 
     def start(self) -> None:
         """Open reader and writer, and begin. Raises StoreUnavailable where the database refuses either."""
@@ -185,6 +187,7 @@ class Executor:
     def _run(self, reader: Snapshots, writer: Applier) -> None:
         try:
             while jobs := self._next_group():
+                self.group_began = time.monotonic()
                 try:
                     self._perform(jobs, reader, writer)
                 except Exception:
@@ -192,6 +195,7 @@ class Executor:
                     self._deliver([(job.deliver, None) for job in jobs])
                 finally:
                     self._side.end()
+                    self.group_began = 0.0
         finally:
             reader.close()
             writer.close()

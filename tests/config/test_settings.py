@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "no token": ('[keystore]\nkind = "pkcs11"\n', "a pkcs11 keystore needs a [[keystore.token]]"),
     "rule of no source": ('[[identity.rule]]\nfrom = "subject.X"\n', "from = 'subject.X' is not one of sha256"),
     "https": ("[https]\nenabled = true\n", "https.enabled: HTTPS is not available in this version"),
-    "workers": ("[server]\nworkers = 2\n", "server.workers: more than one worker is not available"),
+    "workers": ("[server]\nworkers = 0\n", "server.workers: input should be greater than or equal to 1, not 0"),
     "database": ('[store]\nurl = "postgresql+psycopg://x"\n', "store.url: a database other than SQLite"),
     "reads": ('[audit]\nreads = "deferred"\n', "audit.reads: deferred recording"),
     "directory": ('[directory]\nurls = ["ldap://x"]\n', "directory.urls: a directory"),
