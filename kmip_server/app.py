@@ -213,6 +213,7 @@ class Application:
             reactor.callFromThread,
             reactor.at_end_of_turn,
             turn=self.turn,
+            defers_reads=self.settings.audit.reads == "deferred",
             max_waiting=self.worker.part(self.settings.limits.max_waiting_messages),
             max_waiting_of_one=self.worker.part(self.settings.limits.max_waiting_messages_per_client),
         )

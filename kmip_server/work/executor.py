@@ -26,6 +26,7 @@ from kmip_server.engine.ports import ObjectStore, Outcome, UnitOfWork
 from kmip_server.errors import KmipError, OutcomeUnknown, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
+from kmip_server.work.deferral import Deferral
 from kmip_server.work.fair import FairQueue
 from kmip_server.work.turns import Turn
 from kmip_server.work.weight import is_slow
@@ -58,6 +59,12 @@ class Snapshots(ObjectStore, Protocol):
 
 
 class Applier(Protocol):
+    def put_off(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
+        """Say whether units that write nothing still hold; their records are written by the next `apply`.
+
+        Raises StoreUnavailable.
+        """
+
     def apply(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
         """Make the units durable, and say what became of each. It may end the turn while it waits.
 
@@ -103,6 +110,7 @@ class Executor:
         max_waiting: int = 1000,
         max_waiting_of_one: int = 1000,
         pool_threads: int = 2,
+        defers_reads: bool = False,
     ) -> None:
         """`max_waiting` bounds each of the two queues, `max_waiting_of_one` what one certificate has in it."""
         self._answerer = answerer
@@ -111,6 +119,7 @@ class Executor:
         self._call_in_reactor = call_in_reactor
         self._at_end_of_turn = at_end_of_turn
         self._side = (turn or Turn()).executor
+        self._deferral = Deferral(defers_reads)
         self._waking = False
         self._quick: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
         self._slow: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
@@ -186,26 +195,30 @@ class Executor:
 
     def _run(self, reader: Snapshots, writer: Applier) -> None:
         try:
-            while jobs := self._next_group():
+            while (jobs := self._next_group()) is not None:
                 self.group_began = time.monotonic()
                 try:
-                    self._perform(jobs, reader, writer)
+                    if jobs:
+                        self._perform(jobs, reader, writer)
+                    self._write_what_waits(writer)
                 except Exception:
                     log.exception("a group of requests was lost; their connections are closed")
                     self._deliver([(job.deliver, None) for job in jobs])
                 finally:
                     self._side.end()
                     self.group_began = 0.0
+            self._write_what_waits(writer, at_once=True)
         finally:
             reader.close()
             writer.close()
 
-    def _next_group(self) -> list[_Job]:
-        """What is applied next; empty where the executor has stopped and nothing is left. It is our turn then."""
+    def _next_group(self) -> list[_Job] | None:
+        """What is applied next; empty where records have waited long enough, None where the executor has stopped
+        and nothing is left. It is our turn then."""
         while True:
             with self._wake:
-                while not self._awake:
-                    self._wake.wait()
+                while not self._awake and self._wake.wait(self._deferral.seconds_left()):
+                    pass
             self._side.begin()
             with self._wake:
                 self._awake = False
@@ -213,7 +226,9 @@ class Executor:
                 jobs = self._without_rivals()
                 while len(jobs) < GROUP and (job := self._quick.take()) is not None:
                     jobs.append(job)
-                if jobs or (self._stopping and not self._on_pool):
+                if self._stopping and not self._on_pool:
+                    return jobs or None
+                if jobs or self._deferral.seconds_left() == 0:
                     return jobs
             self._side.end()
 
@@ -242,8 +257,7 @@ class Executor:
             evaluations = self._evaluate(jobs, reader)
             self._put_back(jobs[len(evaluations) :])
             del jobs[len(evaluations) :]
-            outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
-            self._side.begin()
+            outcomes = self._applied([evaluation.unit for evaluation in evaluations], writer)
         except StoreUnavailable as error:
             log.error("%s", error.message)
             told = _UNKNOWN if isinstance(error, OutcomeUnknown) else _UNAVAILABLE
@@ -267,6 +281,29 @@ class Executor:
                 replies.append((job.deliver, self._refused(job)))
         self._put_back(overtaken)
         self._deliver(replies)
+
+    def _applied(self, units: list[UnitOfWork], writer: Applier) -> Sequence[Outcome]:
+        """What became of the units. Raises as `Applier.apply`."""
+        if self._deferral.takes(units):
+            outcomes = writer.put_off(units)
+            self._deferral.put_off(len(units))
+            return outcomes
+        outcomes = writer.apply(units)
+        self._side.begin()
+        self._deferral.written()
+        return outcomes
+
+    def _write_what_waits(self, writer: Applier, at_once: bool = False) -> None:
+        """Make the records that were put off durable, once it is time."""
+        left = self._deferral.seconds_left()
+        if left is None or (left and not at_once):
+            return
+        try:
+            writer.apply([])
+            self._deferral.written()
+        except StoreUnavailable as error:
+            self._deferral.failed()
+            log.error("the record of reads waits: %s", error.message)
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
         """Of the first at least, and of as many more as there is time for."""
