@@ -48,10 +48,11 @@ class Serving:
         self._line = line
         self._reactor: Any = reactor
         self._executor = application.executor(self._reactor)
-        limits = fit_descriptors(application.limits())
+        limits = fit_descriptors(application.limits(), application.worker.count)
         self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
         self._factory = KmipFactory(self._reactor, self._siblings or self._executor, tls, limits)
         self._factory.counted = self._counted
+        self._factory.admission.elsewhere = lambda: board.connections_elsewhere(line)
         self._ports: list[Any] = []
         self._admin = AdminListener(self._reactor, application, self._factory, self._siblings)
         self._alone = True
