@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,7 @@ from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
+from kmip_server.store.database import Kept
 from kmip_server.store.objects import Reader
 from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
@@ -43,6 +44,7 @@ from kmip_server.transport.ports import AHEAD
 from kmip_server.transport.sockets import Listening, open_sockets
 from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
 from kmip_server.work.board import Board, State
+from kmip_server.work.duties import Duties
 from kmip_server.work.executor import Executor
 from kmip_server.work.worker import Worker
 
@@ -117,9 +119,10 @@ class Application:
         self.settings = settings
         self.reread = reread
         self.worker = worker
-        path = database.path_of(settings.store.url, settings.folder)
-        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
+        self.database = database.path_of(settings.store.url, settings.folder)
+        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(self.database)
         self.connection = self.open_connection()
+        self._looking, self._pins = Kept(self.open_connection), Kept(self.open_connection)
         migrate.require_known(self.connection)
         self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
         self.identities = IdentitySource(self.connection)
@@ -181,6 +184,26 @@ class Application:
     def open_writer(self) -> Writer:
         return Writer(self.open_connection, self.clock, node_of(self.settings))
 
+    def duties(self) -> Duties:
+        return Duties(Kept(self.open_connection), self.database, node_of(self.settings))
+
+    def look_at_identities(self) -> None:
+        """See whether another process has changed them, also where no request asks. On one thread, again and again.
+
+        Raises StoreUnavailable.
+        """
+        with self._looking as connection:
+            self.identities.refresh(connection)
+
+    def is_pinned(self, fingerprint: str) -> bool:
+        """As the database has it now: another worker may have pinned or revoked it a moment ago. One thread's.
+
+        Only what no CA vouches for comes here, so no ordinary handshake waits for this.
+        """
+        with suppress(StoreUnavailable), self._pins as connection:
+            self.identities.refresh(connection)
+        return self.identities.is_pinned(fingerprint)
+
     def executor(self, reactor: Any) -> Executor:
         return Executor(
             self.answerer,
@@ -193,7 +216,7 @@ class Application:
         )
 
     def server_tls(self) -> ServerTLS:
-        return tls_of(self.settings, self.identities.is_pinned)
+        return tls_of(self.settings, self.is_pinned)
 
     def reload(self) -> ServerTLS:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
@@ -240,6 +263,8 @@ class Application:
         }
 
     def close(self) -> None:
+        self._looking.close()
+        self._pins.close()
         self.keystore.stop()
         self.connection.close()
 
@@ -253,7 +278,8 @@ def set_up_logging(settings: Settings, who: str = "") -> None:
         force=True,
     )
     # Where it listens is in the line that says ready; of the rest only what is wrong matters here.
-    logging.getLogger("twisted").setLevel(logging.WARNING)
+    for library in ("twisted", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def run(settings: Settings, reread: Callable[[], Settings]) -> int:
@@ -272,13 +298,21 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """See that the database can be served, before there is anybody to serve it. Raises as `opened`."""
+    """See that the database can be served, before there is anybody to serve it; bring it to the newest schema.
+
+    Raises as `opened`.
+    """
+    path = database.path_of(settings.store.url, settings.folder)
     with _start_told(settings):
-        connection = database.connect(database.path_of(settings.store.url, settings.folder))
+        connection = database.connect(path)
         try:
             migrate.require_known(connection)
+            present = migrate.version(connection)
         finally:
             connection.close()
+        if present != migrate.NEWEST:
+            log.info("the database %s is brought from the schema %s to %s", path, present, migrate.NEWEST)
+            migrate.upgrade(path)
 
 
 @contextmanager
@@ -308,6 +342,7 @@ def _start_told(settings: Settings) -> Iterator[None]:
 
 def _serve_alone(settings: Settings, reread: Callable[[], Settings]) -> int:
     """In this very process."""
+    prepare(settings)
     with opened(settings, reread) as application:
         tls = application.server_tls()
         listening = open_sockets(settings)

@@ -171,7 +171,7 @@ def _serve(
 
     try:
         with opened(settings, worker=worker) as application:
-            tls.is_pinned = application.identities.is_pinned
+            tls.is_pinned = application.is_pinned
             from kmip_server.serve import Serving
 
             serving = Serving(application, listening, tls, board, line)

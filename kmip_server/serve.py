@@ -19,7 +19,7 @@ from twisted.python import log as twisted_log
 
 from kmip_server import metrics
 from kmip_server.admin.listener import AdminListener
-from kmip_server.errors import SettingsError
+from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.notify import notify
 from kmip_server.transport.kmip import KmipFactory, over_tls
 from kmip_server.transport.limits import BURST, Limits, fit_descriptors
@@ -28,11 +28,18 @@ from kmip_server.transport.siblings import Siblings
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.board import BEAT_SECONDS, Board, Line
+from kmip_server.work.duties import LOOK_SECONDS
+from kmip_server.work.every import Every
+from kmip_server.work.worker import RETIRE
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
 
 log = logging.getLogger(__name__)
+
+
+IDENTITIES_SECONDS = 0.5
+"""How soon the connections of who is let in no more are closed, where they ask for nothing."""
 
 
 class Serving:
@@ -54,7 +61,12 @@ class Serving:
         self._factory.counted = self._counted
         self._factory.admission.elsewhere = lambda: board.connections_elsewhere(line)
         self._ports: list[Any] = []
-        self._admin = AdminListener(self._reactor, application, self._factory, self._siblings)
+        self._admin = AdminListener(self._reactor, application, self._factory, board, self._siblings)
+        self._duties = application.duties()
+        self._background = (
+            Every(LOOK_SECONDS, "looking after the database", self._duties.look),
+            Every(IDENTITIES_SECONDS, "looking for changed identities", application.look_at_identities),
+        )
         self._alone = True
         self._stopping = False
         self._result = 0
@@ -86,7 +98,10 @@ class Serving:
         self._ports.append(listen(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
         self._admin.listen(self._listening)
         self._application.identities.changed.append(self._identities_changed)
+        for each in self._background:
+            each.start()
         signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        signal.signal(RETIRE, lambda *_: self.stop(retires=True))
         signal.signal(signal.SIGINT, lambda *_: self.stop() if alone else None)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload) if alone else None)
         beating = LoopingCall(self._beat)
@@ -122,24 +137,24 @@ class Serving:
         except SettingsError as failure:
             log.error("nothing reloaded, the old settings serve on: %s", failure)
 
-    def stop(self) -> None:
-        """Begin the orderly end. From any thread."""
-        self._reactor.callFromThread(self._stop)
+    def stop(self, *, retires: bool = False) -> None:
+        """Begin the orderly end; `retires`: others serve on. From any thread."""
+        self._reactor.callFromThread(self._stop, retires)
 
-    def _stop(self) -> None:
+    def _stop(self, retires: bool) -> None:
         if not self._stopping:
             self._stopping = True
             log.info("stopping: finishing requests under way")
             if self._alone:
                 notify("STOPPING=1")
-            defer.ensureDeferred(self._drain())
+            defer.ensureDeferred(self._drain(retires))
 
-    async def _drain(self) -> None:
+    async def _drain(self, retires: bool) -> None:
         try:
             for port in self._ports:
                 await defer.maybeDeferred(port.stopListening)
             end = self._reactor.seconds() + self._application.settings.server.drain_seconds
-            await self._factory.stop(end - self._reactor.seconds())
+            await self._factory.stop(end - self._reactor.seconds(), keep_new=retires)
             if self._siblings is not None:
                 await self._siblings.stop(max(0.0, end - self._reactor.seconds()))
             await self._admin.stop()
@@ -151,6 +166,12 @@ class Serving:
 
     def _end(self) -> None:
         self._executor.stop()
+        for each in self._background:
+            each.stop()
+        try:
+            self._duties.close()
+        except StoreUnavailable as failure:
+            log.warning("a duty was not handed over: %s", failure.message)
         self._reactor.callFromThread(self._reactor.stop)
 
 

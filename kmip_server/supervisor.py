@@ -29,6 +29,7 @@ from kmip_server.notify import notify
 from kmip_server.pki.files import require_private_authority
 from kmip_server.transport.sockets import addresses_of, open_sockets
 from kmip_server.work.board import SILENT_SECONDS, Board, State
+from kmip_server.work.worker import RETIRE
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class Supervisor:
         self._listening.close()
         self._roll = None
         for process in self._processes:
-            self._let_end(process)
+            self._let_end(process, signal.SIGTERM)
 
     # --- starting and ending ------------------------------------------------------------------
 
@@ -184,15 +185,15 @@ class Supervisor:
         for process in self._processes:
             process.channel.close()
 
-    def _let_end(self, process: Process) -> None:
+    def _let_end(self, process: Process, number: int = RETIRE) -> None:
         """Tell it to end, and see to it that it does."""
         if process.kill_at is None:
             process.line.state = State.ENDING
             process.kill_at = time.monotonic() + process.drain_seconds + forked.END_SECONDS
-            process.signal(signal.SIGTERM)
+            process.signal(number)
 
     def _delay(self, slot: _Slot) -> None:
-        delay = min(FIRST_DELAY_SECONDS * 2**slot.failures, MAX_DELAY_SECONDS)
+        delay = min(FIRST_DELAY_SECONDS * 2 ** max(0, slot.failures - 1), MAX_DELAY_SECONDS)
         slot.failures += 1
         slot.retry_at = time.monotonic() + delay
 
@@ -316,8 +317,13 @@ class Supervisor:
                 slot.successor, slot.is_spare = self._fork(slot, self._start), True
         elif slot.successor is not None and slot.is_spare:
             log.warning("worker %d, process %d, is back: its spare ends", slot.number, current.pid)
+            self._dismiss(slot)
+
+    def _dismiss(self, slot: _Slot) -> None:
+        """The spare ends."""
+        if slot.successor is not None:
             self._let_end(slot.successor)
-            slot.successor, slot.spare_at = None, now + SOON_SECONDS
+            slot.successor, slot.spare_at = None, time.monotonic() + SOON_SECONDS
 
     def _is_single(self, slot: _Slot) -> bool:
         """Whether the slot has room for another process."""
@@ -368,7 +374,9 @@ class Supervisor:
             log.info("all workers are renewed")
             return
         slot = self._slots[roll.left[0]]
-        if self._is_single(slot) and slot.successor is None and time.monotonic() >= slot.retry_at:
+        # A spare has the old settings, and there is no room for a third.
+        self._dismiss(slot)
+        if self._is_single(slot) and time.monotonic() >= slot.retry_at:
             roll.left.pop(0)
             slot.successor, slot.is_spare = self._fork(slot, roll.start), False
             if slot.successor is None:

@@ -39,6 +39,7 @@ from kmip_server.transport.limits import Limits
 from kmip_server.transport.ports import listen, listen_local
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
+from kmip_server.work.board import Board
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -55,12 +56,18 @@ class AdminListener:
     """Both ways in, over one set of actions."""
 
     def __init__(
-        self, reactor: Any, application: Application, kmip: KmipFactory, siblings: Siblings | None = None
+        self,
+        reactor: Any,
+        application: Application,
+        kmip: KmipFactory,
+        board: Board,
+        siblings: Siblings | None = None,
     ) -> None:
         self._reactor = reactor
         self._siblings = siblings
         self._application = application
         self._kmip = kmip
+        self._board = board
         self._ports: list[Any] = []
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="admin")
         self._actions = Actions(
@@ -105,6 +112,7 @@ class AdminListener:
             "running": True,
             "hsm": application.keystore.description,
             **live.of_all(application.status(), siblings),
+            "workers": self._board.told(),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:

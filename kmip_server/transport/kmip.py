@@ -80,6 +80,8 @@ class KmipConnection(TwistedProtocol):
         self._in_flight = False
         self._ending = False
         self._aborted = False
+        self.is_new = True
+        """Whether it has not been answered yet."""
         self._fault: FramingError | None = None
         """Where what comes has stopped to be messages: nothing is read beyond it."""
         self._discarded = 0
@@ -189,7 +191,7 @@ class KmipConnection(TwistedProtocol):
             self._factory.reactor.callLater(retry_seconds, self._offer, message, later)
 
     def _answered(self, reply: bytes | None) -> None:
-        self._in_flight = False
+        self._in_flight = self.is_new = False
         self._waiting_bytes -= self._under_way
         self._under_way = 0
         if self._ending:
@@ -340,13 +342,16 @@ class KmipFactory(Factory):
             connection.abort("revoked")
         return len(over)
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Let requests under way finish, then close everything."""
+    async def stop(self, grace_seconds: float, *, keep_new: bool = False) -> None:
+        """Let requests under way finish, then close everything.
+
+        `keep_new`: who has just come, and would be served if somebody else had accepted it, is answered once.
+        """
         self.stopping = True
         if self._sweeper.running:
             self._sweeper.stop()
         for connection in list(self._connections.values()):
-            if not connection.is_busy:
+            if not (connection.is_busy or (keep_new and connection.is_new)):
                 connection.close()
         if self._connections:
             emptied: defer.Deferred[None] = defer.Deferred()

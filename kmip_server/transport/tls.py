@@ -105,7 +105,7 @@ class ServerTLS:
         is_pinned: IsPinned = nobody,
         intermediates: Intermediates | None = None,
     ) -> None:
-        """`is_pinned` answers from memory whether a SHA-256 fingerprint stands in the identity table; a worker sets
+        """`is_pinned` answers at once whether a SHA-256 fingerprint stands in the identity table; a worker sets
         it, where the table is not known yet.
 
         Raises SettingsError with one sentence for files that are missing, open to others, or do not fit.

@@ -11,6 +11,7 @@ import enum
 import mmap
 import time
 from collections.abc import Iterator
+from typing import Any
 
 SILENT_SECONDS = 0.5
 """A worker of which nothing was heard for so long is not counted with the living."""
@@ -114,6 +115,11 @@ class Line:
         """For how long nothing was heard of it."""
         return (time.monotonic_ns() - self._get(_Field.BEAT)) / 1e9
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it should have been heard of. While it starts or ends, nobody listens."""
+        return self.state is State.SERVING and self.silent_seconds() > SILENT_SECONDS
+
     def group_seconds(self) -> float:
         """For how long its executor is busy with one group."""
         began = self._get(_Field.GROUP)
@@ -150,12 +156,27 @@ class Board:
         """Those of processes that are there."""
         return (line for line in self._lines if line.state is not State.FREE)
 
+    def told(self) -> list[dict[str, Any]]:
+        """For people: every process that is there, by its slot; in each slot the eldest first."""
+        rows = [
+            {
+                "slot": line.slot,
+                "pid": line.pid,
+                "state": "silent" if line.is_silent else line.state.name.lower(),
+                "since": line.started,
+                "connections": line.connections,
+                "replaced": line.replaced,
+            }
+            for line in self.taken()
+        ]
+        return sorted(rows, key=lambda row: (row["slot"], row["since"], row["pid"]))
+
     def fewest_elsewhere(self, own: Line) -> int | None:
         """Connections of the one that has fewest, of all others that serve and are heard of; None without one."""
         counts = [
             line.connections
             for line in self._lines
-            if line is not own and line.state is State.SERVING and line.silent_seconds() < SILENT_SECONDS
+            if line is not own and line.state is State.SERVING and not line.is_silent
         ]
         return min(counts, default=None)
 

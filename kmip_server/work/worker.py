@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
+
+RETIRE = signal.SIGUSR1
+"""Tells a worker that another serves in its place."""
 
 
 @dataclass(frozen=True, slots=True)
