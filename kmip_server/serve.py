@@ -23,7 +23,7 @@ from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.notify import notify
 from kmip_server.transport.kmip import KmipFactory, over_tls
 from kmip_server.transport.limits import BURST, Limits, fit_descriptors
-from kmip_server.transport.ports import AHEAD, listen
+from kmip_server.transport.ports import AHEAD, listen_kmip
 from kmip_server.transport.reactor import installed
 from kmip_server.transport.siblings import Siblings
 from kmip_server.transport.sockets import Listening
@@ -96,7 +96,7 @@ class Serving:
         if self._siblings is not None:
             self._siblings.listen()
         self._factory.start()
-        self._ports.append(listen(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
+        self._ports.append(listen_kmip(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
         self._admin.listen(self._listening)
         self._application.identities.changed.append(self._identities_changed)
         for each in self._background:
