@@ -46,6 +46,7 @@ from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
 from kmip_server.work.board import Board, State
 from kmip_server.work.duties import Duties
 from kmip_server.work.executor import Executor
+from kmip_server.work.turns import Turn
 from kmip_server.work.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Application:
         self.connection = self.open_connection()
         self._looking, self._pins = Kept(self.open_connection), Kept(self.open_connection)
         migrate.require_known(self.connection)
+        self.turn = Turn()
         self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
         self.identities = IdentitySource(self.connection)
         self.keystore = GuardedKeyStore(
@@ -182,7 +184,7 @@ class Application:
         return Reader(self.open_connection, on_snapshot=self.identities.refresh)
 
     def open_writer(self) -> Writer:
-        return Writer(self.open_connection, self.clock, node_of(self.settings))
+        return Writer(self.open_connection, self.clock, node_of(self.settings), self.turn.executor.end)
 
     def duties(self) -> Duties:
         return Duties(Kept(self.open_connection), self.database, node_of(self.settings))
@@ -210,7 +212,9 @@ class Application:
             self.open_reader,
             self.open_writer,
             reactor.callFromThread,
-            lambda call: reactor.callLater(0, call),
+            reactor.at_end_of_turn,
+            turn=self.turn,
+            defers_reads=self.settings.audit.reads == "deferred",
             max_waiting=self.worker.part(self.settings.limits.max_waiting_messages),
             max_waiting_of_one=self.worker.part(self.settings.limits.max_waiting_messages_per_client),
         )

@@ -135,7 +135,11 @@ class KeyStore:
 class Audit:
     """The record."""
 
-    reads: Literal["durable", "deferred"] = _setting("durable", "deferred is not available in this version")
+    reads: Literal["durable", "deferred"] = _setting(
+        "durable",
+        "durable: no answer before its record is durable; deferred: what only reads is answered first, and its"
+        " record is durable within 50 ms",
+    )
     retention_days: Count = _setting(3650, "how long records are kept. Not available in this version: all are kept")
 
 

@@ -23,7 +23,6 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +35,7 @@ from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
 from kmip_server.transport.limits import BURST, Admission, Limits, Place
 from kmip_server.transport.tls import CertificateRefused, ServerTLS
+from kmip_server.transport.wire import OverTLS
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -402,6 +402,6 @@ class _Creator:
         return self._factory.tls.connection()
 
 
-def over_tls(factory: KmipFactory) -> TLSMemoryBIOFactory:
+def over_tls(factory: KmipFactory) -> OverTLS:
     """What a listening port is given."""
-    return TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
+    return OverTLS(_Creator(factory), False, factory)  # type: ignore[arg-type]

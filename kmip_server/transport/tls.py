@@ -22,6 +22,7 @@ from kmip_server.pki.files import read_private_key
 from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault
 from kmip_server.transport.intermediates import Intermediates
+from kmip_server.transport.records import RecordConnection
 
 IsPinned = Callable[[str], bool]
 
@@ -82,7 +83,7 @@ class CertificateRefused(AuthenticationNotSuccessful):
         self.detail = str(fault)
 
 
-class VerifiedConnection(SSL.Connection):
+class VerifiedConnection(RecordConnection):
     """A TLS connection that knows what verification has found on it."""
 
     verified = False

@@ -55,7 +55,6 @@ WRONG: dict[str, tuple[str, str]] = {
     "https": ("[https]\nenabled = true\n", "https.enabled: HTTPS is not available in this version"),
     "workers": ("[server]\nworkers = 0\n", "server.workers: input should be greater than or equal to 1, not 0"),
     "database": ('[store]\nurl = "postgresql+psycopg://x"\n', "store.url: a database other than SQLite"),
-    "reads": ('[audit]\nreads = "deferred"\n', "audit.reads: deferred recording"),
     "directory": ('[directory]\nurls = ["ldap://x"]\n', "directory.urls: a directory"),
     "retention": ("[audit]\nretention_days = 30\n", "audit.retention_days: an end of retention is not available"),
     "start_tls": ("[directory]\nstart_tls = true\n", "directory: a directory is not available"),

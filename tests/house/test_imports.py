@@ -14,6 +14,7 @@ LAYERS: dict[str, int] = {
     "errors": 0,
     "principal": 0,
     "clock": 0,
+    "frozen": 0,
     "config": 0,
     "metrics": 0,
     "__init__": 0,
