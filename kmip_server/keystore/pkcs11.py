@@ -151,7 +151,7 @@ class TokenHolder:
             raise SettingsError(f"the {self.description} could not be made: {_named(error)}") from error
 
     def _prepare(self) -> None:
-        """Read the PIN, load the module in this process, find the token. Raises SettingsError; KeyStoreUnavailable."""
+        """Read the PIN, load the module here, find the token. Raises SettingsError, KeyStoreUnavailable."""
         if self._softhsm_folder is not None and softhsm.is_softhsm(self._module_path):
             softhsm.configure(self._softhsm_folder)
         self._reset()
