@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 _STRUCTURE, _INTEGER, _ENUMERATION, _TEXT = 1, 2, 5, 7
+_STATUS = b"\x42\x00\x7f\x05\0\0\0\x04"
+_SUCCESS = _STATUS + bytes(4)
 
 
 def item(tag: int, kind: int, value: bytes) -> bytes:
@@ -66,5 +68,14 @@ def unique_identifier(response: bytes) -> str:
 
 
 def succeeded(response: bytes) -> bool:
-    at = response.index(b"\x42\x00\x7f\x05")
-    return response[at + 8 : at + 12] == b"\0\0\0\0"
+    """Whether every item of the response has. Half the cost of a look at each: the bytes are counted."""
+    return 0 < response.count(_STATUS) == response.count(_SUCCESS)
+
+
+def failure(response: bytes) -> str:
+    """What a response that is none says: its first Result Message."""
+    at = response.find(b"\x42\x00\x7d\x07")
+    if at < 0:
+        return "a request was refused"
+    length = int.from_bytes(response[at + 4 : at + 8], "big")
+    return response[at + 8 : at + 8 + length].decode()
