@@ -27,6 +27,7 @@ from kmip_server.errors import (
     ResponseTooLarge,
     ServerLimitExceeded,
 )
+from kmip_server.frozen import frozen
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.enums import AsynchronousIndicator, Operation, ResultStatus
 from kmip_server.protocol.messages import (
@@ -50,7 +51,7 @@ NOBODY = Principal(name="", domain="", authentication="none")
 Identify = Callable[[Peer, Authentication | None, Version], Principal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Evaluation:
     """A reply, and what must be durable before it leaves."""
 
@@ -111,13 +112,14 @@ class Answerer:
             return self._refused(request.version, unavailable, recorder, request, principal)
         except KmipError as error:
             return self._refused(request.version, error, recorder, request, principal)
-        now = self.clock.now()
+        now_microseconds = self.clock.now_microseconds()
+        now = now_microseconds // 1_000_000
         streams = self.streams.of_request(recorder.request_identifier, now)
         context = Context(
             principal=principal,
             version=request.version,
             now=now,
-            now_microseconds=self.clock.now_microseconds(),
+            now_microseconds=now_microseconds,
             new_identifier=self.clock.identifier,
             store=store,
             keystore=self.keystore,
@@ -126,7 +128,7 @@ class Answerer:
             streams=streams,
         )
         results = batch.run(context, request, recorder)
-        reply = self._encoded(results, request, recorder)
+        reply = self._encoded(results, request, recorder, now)
         unit = context.unit_of_work(recorder.policy_revision)
         limit = request.header.maximum_response_size
         if limit is not None and len(reply) > limit:
@@ -195,7 +197,8 @@ class Answerer:
             )
             for item in items
         ]
-        reply = self._encoded(results, request, recorder) if request else self.refusal(version, error)
+        now = self.clock.now()
+        reply = self._encoded(results, request, recorder, now) if request else self.refusal(version, error)
         if done:
             audit = [
                 each._replace(outcome="undone", reason=reason.title) if each.outcome == "allowed" else each
@@ -221,6 +224,8 @@ class Answerer:
         audit = [entry if each is None else entry._replace(operation=each.title) for each in operations] or [entry]
         return Evaluation(reply=reply, unit=UnitOfWork(writes=(), audit=audit))
 
-    def _encoded(self, results: list[ResponseBatchItem], request: RequestMessage, recorder: Recorder) -> bytes:
+    def _encoded(
+        self, results: list[ResponseBatchItem], request: RequestMessage, recorder: Recorder, now: int
+    ) -> bytes:
         client = request.header.client_correlation_value
-        return encode_response(results, request.version, self.clock.now(), client, recorder.request_identifier)
+        return encode_response(results, request.version, now, client, recorder.request_identifier)

@@ -9,11 +9,12 @@ import socket
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from kmip_server import metrics
 from kmip_server.answer import Answerer
 from kmip_server.authz.records import Identities
 from kmip_server.authz.rules import RoleAuthorizer
@@ -28,19 +29,28 @@ from kmip_server.identity.identify import Identifier
 from kmip_server.keystore import factory
 from kmip_server.keystore.guard import GuardedKeyStore
 from kmip_server.keystore.holder import Holder
+from kmip_server.lock import InstanceLock
+from kmip_server.notify import notify
 from kmip_server.pki.files import require_private_authority
 from kmip_server.protocol import codec
 from kmip_server.protocol.versions import SERVED
 from kmip_server.store import audit, database, migrate, principals
 from kmip_server.store.apply import Writer
+from kmip_server.store.database import Kept
 from kmip_server.store.objects import Reader
+from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
-from kmip_server.transport.tls import ServerTLS
+from kmip_server.transport.sockets import Listening, open_sockets
+from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
+from kmip_server.work.board import Board, State
+from kmip_server.work.duties import Duties
 from kmip_server.work.executor import Executor
+from kmip_server.work.turns import Turn
+from kmip_server.work.worker import Worker
 
 log = logging.getLogger(__name__)
 
-LOCAL_SOCKET = "admin.sock"
+ALONE = Worker()
 
 
 class IdentitySource:
@@ -85,17 +95,36 @@ def node_of(settings: Settings) -> str:
     return settings.server.node or socket.gethostname()
 
 
+def tls_of(settings: Settings, is_pinned: IsPinned = nobody) -> ServerTLS:
+    """TLS by the settings. Raises SettingsError."""
+    tls, path = settings.tls, settings.path
+    shared = path(FILE) if settings.server.workers > 1 else None
+    return ServerTLS(
+        profile=settings.kmip.tls_profile,
+        certificate=path(tls.certificate),
+        private_key=path(tls.private_key),
+        client_ca=[path(each) for each in tls.client_ca],
+        is_pinned=is_pinned,
+        intermediates=Intermediates(shared),
+    )
+
+
 class Application:
     """One serving process."""
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+    ) -> None:
         """Open the database and the HSM. Raises SettingsError. `reread` reads the settings again."""
         self.settings = settings
         self.reread = reread
-        path = database.path_of(settings.store.url, settings.folder)
-        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(path)
+        self.worker = worker
+        self.database = database.path_of(settings.store.url, settings.folder)
+        self.open_connection: Callable[[], sqlite3.Connection] = lambda: database.connect(self.database)
         self.connection = self.open_connection()
+        self._looking, self._pins = Kept(self.open_connection), Kept(self.open_connection)
         migrate.require_known(self.connection)
+        self.turn = Turn()
         self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
         self.identities = IdentitySource(self.connection)
         self.keystore = GuardedKeyStore(
@@ -136,24 +165,45 @@ class Application:
             policy_revision=lambda: self.identities.current.policy_revision,
             max_batch_items=settings.limits.max_batch_items,
             max_key_pairs=settings.limits.max_key_pairs,
-            streams=Streams(self._stream_bounds()),
+            streams=Streams(self._stream_bounds(), self.worker.number),
         )
 
     def _stream_bounds(self) -> StreamBounds:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return StreamBounds(
+            # Not divided: all that a client has begun on one connection is at one worker.
             count=bounds.max_streams,
             count_per_principal=bounds.max_streams_per_principal,
             seconds=bounds.stream_timeout_seconds,
             bytes=bounds.max_stream_bytes,
-            bytes_in_all=bounds.max_stream_bytes_in_all,
+            bytes_in_all=part(bounds.max_stream_bytes_in_all, bounds.max_stream_bytes),
         )
 
     def open_reader(self) -> Reader:
         return Reader(self.open_connection, on_snapshot=self.identities.refresh)
 
     def open_writer(self) -> Writer:
-        return Writer(self.open_connection, self.clock, node_of(self.settings))
+        return Writer(self.open_connection, self.clock, node_of(self.settings), self.turn.executor.end)
+
+    def duties(self) -> Duties:
+        return Duties(Kept(self.open_connection), self.database, node_of(self.settings))
+
+    def look_at_identities(self) -> None:
+        """See whether another process has changed them, also where no request asks. On one thread, again and again.
+
+        Raises StoreUnavailable.
+        """
+        with self._looking as connection:
+            self.identities.refresh(connection)
+
+    def is_pinned(self, fingerprint: str) -> bool:
+        """As the database has it now: another worker may have pinned or revoked it a moment ago. One thread's.
+
+        Only what no CA vouches for comes here, so no ordinary handshake waits for this.
+        """
+        with suppress(StoreUnavailable), self._pins as connection:
+            self.identities.refresh(connection)
+        return self.identities.is_pinned(fingerprint)
 
     def executor(self, reactor: Any) -> Executor:
         return Executor(
@@ -161,20 +211,15 @@ class Application:
             self.open_reader,
             self.open_writer,
             reactor.callFromThread,
-            lambda call: reactor.callLater(0, call),
-            max_waiting=self.settings.limits.max_waiting_messages,
-            max_waiting_of_one=self.settings.limits.max_waiting_messages_per_client,
+            reactor.at_end_of_turn,
+            turn=self.turn,
+            defers_reads=self.settings.audit.reads == "deferred",
+            max_waiting=self.worker.part(self.settings.limits.max_waiting_messages),
+            max_waiting_of_one=self.worker.part(self.settings.limits.max_waiting_messages_per_client),
         )
 
     def server_tls(self) -> ServerTLS:
-        tls, path = self.settings.tls, self.settings.path
-        return ServerTLS(
-            profile=self.settings.kmip.tls_profile,
-            certificate=path(tls.certificate),
-            private_key=path(tls.private_key),
-            client_ca=[path(each) for each in tls.client_ca],
-            is_pinned=self.identities.is_pinned,
-        )
+        return tls_of(self.settings, self.is_pinned)
 
     def reload(self) -> ServerTLS:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
@@ -193,7 +238,7 @@ class Application:
         return tls
 
     def limits(self) -> Limits:
-        bounds = self.settings.limits
+        bounds, part = self.settings.limits, self.worker.part
         return Limits(
             handshake_timeout_seconds=bounds.handshake_timeout_seconds,
             message_timeout_seconds=bounds.message_timeout_seconds,
@@ -202,28 +247,39 @@ class Application:
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
             max_pipelined_bytes=bounds.max_pipelined_bytes,
-            max_waiting_bytes=bounds.max_waiting_bytes,
-            max_connections=bounds.max_connections,
-            max_connections_per_address=bounds.max_connections_per_address,
-            max_handshakes=bounds.max_handshakes,
-            max_handshakes_per_address=bounds.max_handshakes_per_address,
+            max_waiting_bytes=part(bounds.max_waiting_bytes, bounds.max_message_bytes),
+            max_connections=part(bounds.max_connections),
+            max_connections_per_address=part(bounds.max_connections_per_address),
+            max_handshakes=part(bounds.max_handshakes),
+            max_handshakes_per_address=part(bounds.max_handshakes_per_address),
         )
 
+    def status(self) -> dict[str, Any]:
+        """How this process is, as JSON can say it; `admin/live.py` makes one of all workers'."""
+        return {
+            "hsm_available": self.keystore.is_available(),
+            "clock_behind_seconds": self.clock.seconds_behind(),
+            "samples": metrics.counts().rows(),
+        }
+
     def close(self) -> None:
+        self._looking.close()
+        self._pins.close()
         self.keystore.stop()
         self.connection.close()
 
 
-def set_up_logging(settings: Settings) -> None:
-    """One line each, to standard error, from our code, and what goes wrong in Twisted's."""
+def set_up_logging(settings: Settings, who: str = "") -> None:
+    """One line each, to standard error, from our code, and what goes wrong in Twisted's. `who`: which worker."""
     logging.basicConfig(
         level=settings.log.level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s",
         stream=sys.stderr,
         force=True,
     )
     # Where it listens is in the line that says ready; of the rest only what is wrong matters here.
-    logging.getLogger("twisted").setLevel(logging.WARNING)
+    for library in ("twisted", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def run(settings: Settings, reread: Callable[[], Settings]) -> int:
@@ -233,14 +289,50 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
     os.umask(0o077)
     set_up_logging(settings)
     require_private_authority(settings.folder)
-    try:
-        application = Application(settings, reread)
-        try:
-            from kmip_server.serve import Serving
+    with InstanceLock(settings.folder) as lock:
+        if settings.server.workers == 1:
+            return _serve_alone(settings, reread)
+        from kmip_server.supervisor import Supervisor
 
-            return Serving(application).run()
+        return Supervisor(settings, reread, lock).run()
+
+
+def prepare(settings: Settings) -> None:
+    """See that the database can be served, before there is anybody to serve it; bring it to the newest schema.
+
+    Raises as `opened`.
+    """
+    path = database.path_of(settings.store.url, settings.folder)
+    with _start_told(settings):
+        connection = database.connect(path)
+        try:
+            migrate.require_known(connection)
+            present = migrate.version(connection)
+        finally:
+            connection.close()
+        if present != migrate.NEWEST:
+            log.info("the database %s is brought from the schema %s to %s", path, present, migrate.NEWEST)
+            migrate.upgrade(path)
+
+
+@contextmanager
+def opened(
+    settings: Settings, reread: Callable[[], Settings] | None = None, worker: Worker = ALONE
+) -> Iterator[Application]:
+    """An application to serve with. Raises SettingsError, StoreUnavailable."""
+    with _start_told(settings):
+        application = Application(settings, reread, worker)
+        try:
+            yield application
         finally:
             application.close()
+
+
+@contextmanager
+def _start_told(settings: Settings) -> Iterator[None]:
+    """Say what to do where the database refuses."""
+    try:
+        yield
     except StoreUnavailable as error:
         raise StoreUnavailable(
             f"{error.message}; see that its disk has room and that no other program holds {settings.store.url}, "
@@ -248,6 +340,27 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> int:
         ) from error
 
 
-def local_socket(settings: Settings) -> Path:
-    """Where kmip-admin finds a running server."""
-    return settings.folder / LOCAL_SOCKET
+def _serve_alone(settings: Settings, reread: Callable[[], Settings]) -> int:
+    """In this very process."""
+    prepare(settings)
+    with opened(settings, reread) as application:
+        tls = application.server_tls()
+        listening = open_sockets(settings)
+        try:
+            from kmip_server.serve import Serving
+
+            board = Board(1)
+            line = board.take(0)
+            line.pid, line.state = os.getpid(), State.SERVING
+            serving = Serving(application, listening, tls, board, line)
+            result = serving.run(lambda: say_ready(listening, settings), alone=True)
+        finally:
+            listening.remove()
+    return result
+
+
+def say_ready(listening: Listening, settings: Settings) -> None:
+    """The line that whoever started the server waits for."""
+    kmip, admin = listening.addresses(settings)
+    print(f"ready kmip={kmip} https=- admin={admin}", flush=True)
+    notify("READY=1")

@@ -24,6 +24,7 @@ from kmip_server.config.load import load
 from kmip_server.config.settings import Settings
 from kmip_server.errors import KmipError, SettingsError
 from kmip_server.pki.files import read_private_key, require_private_authority
+from kmip_server.work.worker import Worker
 
 _LEAST_FREE, _LITTLE_FREE = 64 << 20, 1 << 30
 """Bytes. SQLite needs room for its log before it can take a record."""
@@ -197,8 +198,9 @@ def _descriptors(settings: Settings) -> Iterator[Finding]:
     from kmip_server.transport.limits import descriptors_for_connections, too_few_descriptors
 
     wanted = settings.limits.max_connections
-    if descriptors_for_connections() < wanted:
-        yield _warning("files", f"limits.max_connections = {wanted} is too many: {too_few_descriptors(wanted)}")
+    of_one = Worker(0, settings.server.workers).part(wanted)
+    if descriptors_for_connections() < of_one:
+        yield _warning("files", f"limits.max_connections = {wanted} is too many: {too_few_descriptors(of_one)}")
 
 
 def _dependencies(settings: Settings) -> Iterator[Finding]:

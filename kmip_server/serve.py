@@ -1,22 +1,37 @@
-"""The listening process: sockets, signals, and an orderly end."""
+"""The process that serves: connections, signals, and an orderly end.
+
+Strategy: it is given open sockets and an application, and knows nothing of who opened them. The one process of a
+server and each of its workers are the same here; a worker tells how it is on its line of the board, where its
+supervisor and the other workers look.
+"""
 
 from __future__ import annotations
 
-import errno
 import gc
 import logging
-import os
 import signal
-import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import defer, error, reactor
+from twisted.internet import defer
+from twisted.internet.task import LoopingCall
 from twisted.python import log as twisted_log
 
-from kmip_server.errors import SettingsError
-from kmip_server.transport.addresses import address
-from kmip_server.transport.kmip import KmipFactory, listen
-from kmip_server.transport.limits import fit_descriptors
+from kmip_server import metrics
+from kmip_server.admin.listener import AdminListener
+from kmip_server.errors import SettingsError, StoreUnavailable
+from kmip_server.notify import notify
+from kmip_server.transport.kmip import KmipFactory, over_tls
+from kmip_server.transport.limits import BURST, Limits, fit_descriptors
+from kmip_server.transport.ports import AHEAD, listen
+from kmip_server.transport.reactor import installed
+from kmip_server.transport.siblings import Siblings
+from kmip_server.transport.sockets import Listening
+from kmip_server.transport.tls import ServerTLS
+from kmip_server.work.board import BEAT_SECONDS, Board, Line
+from kmip_server.work.duties import LOOK_SECONDS
+from kmip_server.work.every import Every
+from kmip_server.work.worker import RETIRE
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
@@ -24,55 +39,91 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+IDENTITIES_SECONDS = 0.5
+"""How soon the connections of who is let in no more are closed, where they ask for nothing."""
+
+
 class Serving:
     """Listeners over one application."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(
+        self, application: Application, listening: Listening, tls: ServerTLS, board: Board, line: Line
+    ) -> None:
+        """`line` is this process's on the board."""
         self._application = application
-        self._reactor: Any = reactor
+        self._listening = listening
+        self._board = board
+        self._line = line
+        self._reactor: Any = installed()
+        self._reactor.take_turns(application.turn)
         self._executor = application.executor(self._reactor)
         limits = fit_descriptors(application.limits())
-        self._factory = KmipFactory(self._reactor, self._executor, application.server_tls(), limits)
+        self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
+        self._factory = KmipFactory(self._reactor, self._siblings or self._executor, tls, limits)
+        self._factory.counted = self._counted
         self._ports: list[Any] = []
-        self._admin: Any = None
+        self._admin = AdminListener(self._reactor, application, self._factory, board, self._siblings)
+        self._duties = application.duties()
+        self._background = (
+            Every(LOOK_SECONDS, "looking after the database", self._duties.look),
+            Every(IDENTITIES_SECONDS, "looking for changed identities", application.look_at_identities),
+        )
+        self._alone = True
         self._stopping = False
         self._result = 0
 
-    def run(self) -> int:
-        """Listen, say so, and serve. Raises SettingsError where a port cannot be had."""
+    def _with_siblings(self, limits: Limits) -> Siblings:
+        application = self._application
+        return Siblings(
+            self._reactor,
+            self._executor,
+            self._board,
+            self._line,
+            application.settings.folder,
+            limits,
+            application.settings.limits.max_response_bytes,
+            application.status,
+        )
+
+    def run(self, ready: Callable[[], None], *, alone: bool) -> int:
+        """Serve until told to stop; `ready` is called once it does. Returns 0 after an orderly end.
+
+        `alone`: without a supervisor, which otherwise is who is told to reload, by whom, and when to stop.
+        """
+        self._alone = alone
         twisted_log.PythonLoggingObserver("twisted").start()
         self._executor.start()
-        settings = self._application.settings
-        kmip = self._listen("kmip", settings.kmip.host, settings.kmip.port)
-        admin = self._listen_admin()
+        if self._siblings is not None:
+            self._siblings.listen()
+        self._factory.start()
+        self._ports.append(listen(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
+        self._admin.listen(self._listening)
         self._application.identities.changed.append(self._identities_changed)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._reactor.callFromThread(self._stop))
-        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload))
-        print(f"ready kmip={kmip} https=- admin={admin}", flush=True)
-        _notify("READY=1")
+        for each in self._background:
+            each.start()
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        signal.signal(RETIRE, lambda *_: self.stop(retires=True))
+        signal.signal(signal.SIGINT, lambda *_: self.stop() if alone else None)
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._reload) if alone else None)
+        beating = LoopingCall(self._beat)
+        beating.clock = self._reactor
+        beating.start(BEAT_SECONDS)
         _spare_the_collector()
+        self._reactor.callWhenRunning(ready)
         self._reactor.run(installSignalHandlers=False)
         return self._result
 
-    def _listen(self, section: str, host: str, port: int) -> str:
-        try:
-            listening = listen(self._reactor, host, port, self._factory)
-        except error.CannotListenError as failure:
-            self._executor.stop()
-            raise _not_listening(section, failure) from failure
-        self._ports.append(listening)
-        return address(host, listening.getHost().port)
+    def _beat(self) -> None:
+        self._line.beat(self._executor.group_began)
 
-    def _listen_admin(self) -> str:
-        from kmip_server.admin.listener import AdminListener
+    def _counted(self, connections: int) -> None:
+        metrics.connections.set(connections)
+        self._line.connections = connections
 
-        self._admin = AdminListener(self._reactor, self._application, self._factory)
-        try:
-            return str(self._admin.listen())
-        except error.CannotListenError as failure:
-            self._executor.stop()
-            raise _not_listening("admin", failure) from failure
+    def _room(self) -> int:
+        """How many more connections do not put this worker ahead of another."""
+        fewest = self._board.fewest_elsewhere(self._line)
+        return BURST if fewest is None else fewest + AHEAD - self._line.connections
 
     def _identities_changed(self, _: object) -> None:
         """Called on whatever thread saw the change."""
@@ -82,26 +133,32 @@ class Serving:
         """SIGHUP: the log's level, certificates and client CAs anew, as the file has them now."""
         try:
             self._factory.tls = self._application.reload()
-            if self._admin is not None:
-                self._admin.reload()
+            self._admin.reload()
             log.info("log level and certificates reloaded")
         except SettingsError as failure:
             log.error("nothing reloaded, the old settings serve on: %s", failure)
 
-    def _stop(self) -> None:
+    def stop(self, *, retires: bool = False) -> None:
+        """Begin the orderly end; `retires`: others serve on. From any thread."""
+        self._reactor.callFromThread(self._stop, retires)
+
+    def _stop(self, retires: bool) -> None:
         if not self._stopping:
             self._stopping = True
             log.info("stopping: finishing requests under way")
-            _notify("STOPPING=1")
-            defer.ensureDeferred(self._drain())
+            if self._alone:
+                notify("STOPPING=1")
+            defer.ensureDeferred(self._drain(retires))
 
-    async def _drain(self) -> None:
+    async def _drain(self, retires: bool) -> None:
         try:
             for port in self._ports:
                 await defer.maybeDeferred(port.stopListening)
-            await self._factory.stop(self._application.settings.server.drain_seconds)
-            if self._admin is not None:
-                await self._admin.stop()
+            end = self._reactor.seconds() + self._application.settings.server.drain_seconds
+            await self._factory.stop(end - self._reactor.seconds(), keep_new=retires)
+            if self._siblings is not None:
+                await self._siblings.stop(max(0.0, end - self._reactor.seconds()))
+            await self._admin.stop()
         except Exception:
             log.exception("the orderly end failed")
             self._result = 1
@@ -110,20 +167,13 @@ class Serving:
 
     def _end(self) -> None:
         self._executor.stop()
+        for each in self._background:
+            each.stop()
+        try:
+            self._duties.close()
+        except StoreUnavailable as failure:
+            log.warning("a duty was not handed over: %s", failure.message)
         self._reactor.callFromThread(self._reactor.stop)
-
-
-def _not_listening(section: str, failure: error.CannotListenError) -> SettingsError:
-    """What is wrong with an address, at the key that says it. The local socket's follows from the folder."""
-    number = getattr(failure.socketError, "errno", None)
-    key = "port" if number in (errno.EADDRINUSE, errno.EACCES) else "host"
-    reason = getattr(failure.socketError, "strerror", None) or failure.socketError
-    hint = "; is a server running?" if number == errno.EADDRINUSE else ""
-    if isinstance(failure.port, int):
-        where = f"{section}.{key}: {address(failure.interface, failure.port)}"
-    else:
-        where = f"the socket {os.fsdecode(failure.port)}"
-    return SettingsError(f"{where} cannot be listened on: {reason}{hint}")
 
 
 def _spare_the_collector() -> None:
@@ -135,16 +185,3 @@ def _spare_the_collector() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, where it asks (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        try:
-            channel.connect("\0" + address[1:] if address.startswith("@") else address)
-            channel.send(state.encode())
-        except OSError as failure:
-            log.warning("systemd was not told %s: %s", state, failure)

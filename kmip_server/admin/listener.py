@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
@@ -23,10 +20,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web import resource, server
 from zope.interface import implementer
 
-from kmip_server import metrics
+from kmip_server.admin import live
 from kmip_server.admin.actions import Actions, Instance
 from kmip_server.admin.connections import AdminSite, Bounded, of_port, of_socket
-from kmip_server.app import local_socket, node_of
+from kmip_server.app import node_of
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
     KmipError,
@@ -37,28 +34,40 @@ from kmip_server.errors import (
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
-from kmip_server.transport.addresses import address
+from kmip_server.transport.addresses import address, process_of
 from kmip_server.transport.limits import Limits
+from kmip_server.transport.ports import listen, listen_local
+from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
+from kmip_server.work.board import Board
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
     from kmip_server.transport.kmip import KmipFactory
+    from kmip_server.transport.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
 PREFIX = b"v1"
-_CREDENTIALS = struct.Struct("3i")
 LOCAL_DOMAIN = "default"
 
 
 class AdminListener:
     """Both ways in, over one set of actions."""
 
-    def __init__(self, reactor: Any, application: Application, kmip: KmipFactory) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        application: Application,
+        kmip: KmipFactory,
+        board: Board,
+        siblings: Siblings | None = None,
+    ) -> None:
         self._reactor = reactor
+        self._siblings = siblings
         self._application = application
         self._kmip = kmip
+        self._board = board
         self._ports: list[Any] = []
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="admin")
         self._actions = Actions(
@@ -73,21 +82,13 @@ class AdminListener:
         )
         self.tls: ServerTLS = kmip.tls
 
-    def listen(self) -> str:
-        """Open the socket and, where enabled, the port; returns HOST:PORT or "-"."""
+    def listen(self, listening: Listening) -> None:
+        """Accept at the local socket and, where there is one, the port."""
         site = AdminSite(_Root(self))
-        path = local_socket(self._application.settings)
-        _clear_left_behind(path)
-        self._ports.append(
-            self._reactor.listenUNIX(str(path), self._bounded(site, of_socket), mode=0o600, wantPID=False)
-        )
-        admin = self._application.settings.admin
-        if not admin.enabled:
-            return "-"
-        over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site, of_port))  # type: ignore[arg-type]
-        port = self._reactor.listenTCP(admin.port, over_tls, interface=admin.host)
-        self._ports.append(port)
-        return address(admin.host, port.getHost().port)
+        self._ports.append(listen_local(self._reactor, listening.local, self._bounded(site, of_socket)))
+        if listening.admin is not None:
+            over_tls = TLSMemoryBIOFactory(_Creator(self), False, self._bounded(site, of_port))  # type: ignore[arg-type]
+            self._ports.append(listen(self._reactor, listening.admin, over_tls))
 
     def _bounded(self, site: AdminSite, bounds: Callable[[Limits], Limits]) -> Bounded:
         return Bounded(self._reactor, site, bounds(self._kmip.limits), self._kmip.handshake_failed)
@@ -106,18 +107,12 @@ class AdminListener:
 
     def _live(self) -> dict[str, Any]:
         application = self._application
+        siblings = self._siblings.statuses() if self._siblings is not None else []
         return {
             "running": True,
             "hsm": application.keystore.description,
-            "hsm_available": application.keystore.is_available(),
-            "connections": int(metrics.value("kmip_connections")),
-            "messages": int(metrics.value("kmip_messages_total")),
-            "messages_malformed": int(metrics.value("kmip_messages_malformed_total")),
-            "handshakes_failed": int(metrics.total("kmip_handshakes_failed_total")),
-            "connections_refused": int(metrics.total("kmip_connections_refused_total")),
-            "connections_dropped": int(metrics.total("kmip_connections_dropped_total")),
-            "clock_behind_seconds": application.clock.seconds_behind(),
-            **metrics.troubles(),
+            **live.of_all(application.status(), siblings),
+            "workers": self._board.told(),
         }
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
@@ -128,8 +123,7 @@ class AdminListener:
             der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
             peer = Peer(address=_address(request), certificate=der, fingerprint=fingerprint(der))
             return self._application.answerer.identify(peer, None, V1_4), peer.address
-        packed = channel.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        process, user, _ = _CREDENTIALS.unpack(packed)
+        process, user = process_of(channel.socket)
         if user not in (0, os.geteuid()):
             raise AuthenticationNotSuccessful(f"the user {user} may not administer this server")
         return local_principal(user), f"process {process}"
@@ -166,17 +160,6 @@ class AdminListener:
 def _address(request: Any) -> str:
     peer = request.channel.transport.getPeer()
     return address(peer.host, peer.port) if hasattr(peer, "port") else "local"
-
-
-def _clear_left_behind(path: Path) -> None:
-    """Remove the socket of a server that died; one that still listens stays, and makes the start fail."""
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
 
 
 def local_principal(user: int) -> Principal:

@@ -35,9 +35,7 @@ _RULE_SOURCES = (
 # What the file may say but this version cannot do yet.
 _UNAVAILABLE: tuple[tuple[str, Callable[[Settings], bool], str], ...] = (
     ("https.enabled", lambda s: s.https.enabled, "HTTPS"),
-    ("server.workers", lambda s: s.server.workers > 1, "more than one worker"),
     ("store.url", lambda s: not s.store.url.startswith("sqlite:///"), "a database other than SQLite"),
-    ("audit.reads", lambda s: s.audit.reads == "deferred", "deferred recording"),
     ("audit.retention_days", lambda s: s.audit.retention_days != Audit().retention_days, "an end of retention"),
     ("directory.urls", lambda s: bool(s.directory.urls), "a directory"),
     ("directory", lambda s: not s.directory.urls and s.directory != Directory(), "a directory"),

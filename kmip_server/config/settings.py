@@ -19,6 +19,8 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+MAX_WORKERS = 64
+Workers = Annotated[int, Field(ge=1, le=MAX_WORKERS)]
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -26,6 +28,11 @@ def _setting(default: Any, text: str) -> Any:
     if isinstance(default, (list, tuple)):
         return field(default_factory=lambda: type(default)(default), metadata={"text": text})
     return field(default=default, metadata={"text": text})
+
+
+def _divided(default: int, text: str) -> Any:
+    """A bound of the whole server, of which each of N workers keeps the N-th part, rounded up."""
+    return _setting(default, f"{text}; divided among the workers")
 
 
 @dataclass(config=_CONFIG)
@@ -88,9 +95,12 @@ class Names:
 class Server:
     """The process."""
 
-    workers: Count = _setting(1, "processes that serve. Only 1 is available in this version")
+    workers: Workers = _setting(1, "processes that serve; from 2 on a supervisor starts, watches and replaces them")
     node: str = _setting("", "this node's name in the audit record; empty: the host's name")
     drain_seconds: Seconds = _setting(10.0, "how long requests under way may take when the server stops")
+    hang_seconds: Seconds = _setting(
+        10.0, "after which a worker that does nothing more is killed; another is started beside it at once"
+    )
 
 
 @dataclass(config=_CONFIG)
@@ -125,7 +135,11 @@ class KeyStore:
 class Audit:
     """The record."""
 
-    reads: Literal["durable", "deferred"] = _setting("durable", "deferred is not available in this version")
+    reads: Literal["durable", "deferred"] = _setting(
+        "durable",
+        "durable: no answer before its record is durable; deferred: what only reads is answered first, and its"
+        " record is durable within 50 ms",
+    )
     retention_days: Count = _setting(3650, "how long records are kept. Not available in this version: all are kept")
 
 
@@ -190,20 +204,20 @@ class Bounds:
     max_attribute_bytes: Count = _setting(1 << 20, "of all attributes of one object")
     max_pipelined_messages: Count = _setting(64, "waiting on one connection")
     max_pipelined_bytes: Count = _setting(4 << 20, "waiting on one connection")
-    max_waiting_bytes: Count = _setting(256 << 20, "waiting on all connections")
-    max_waiting_messages: Count = _setting(2000, "waiting in the whole server, and as many again that take long")
-    max_waiting_messages_per_client: Count = _setting(500, "waiting that came with one certificate")
-    max_connections: Count = _setting(10_000, "in all; lowered to what the process may open (LimitNOFILE)")
-    max_connections_per_address: Count = _setting(2000, "from one address")
-    max_handshakes: Count = _setting(
+    max_waiting_bytes: Count = _divided(256 << 20, "waiting on all connections")
+    max_waiting_messages: Count = _divided(2000, "waiting in the whole server, and as many again that take long")
+    max_waiting_messages_per_client: Count = _divided(500, "waiting that came with one certificate")
+    max_connections: Count = _divided(10_000, "in all; lowered to what the process may open (LimitNOFILE)")
+    max_connections_per_address: Count = _divided(2000, "from one address")
+    max_handshakes: Count = _divided(
         512, "TLS handshakes that others, begun 3 s later, have overtaken, in all; the oldest are ended"
     )
-    max_handshakes_per_address: Count = _setting(64, "the same, from one address")
-    max_streams: Count = _setting(1000, "operations in several parts under way in all")
-    max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal")
+    max_handshakes_per_address: Count = _divided(64, "the same, from one address")
+    max_streams: Count = _setting(1000, "operations in several parts under way, at each worker")
+    max_streams_per_principal: Count = _setting(64, "operations in several parts of one principal, at each worker")
     stream_timeout_seconds: Count = _setting(300, "for the next part of an operation to come")
     max_stream_bytes: Count = _setting(16 << 20, "kept by one operation that needs all of its data at once")
-    max_stream_bytes_in_all: Count = _setting(128 << 20, "kept by all of them")
+    max_stream_bytes_in_all: Count = _divided(128 << 20, "kept by all of them")
 
 
 @dataclass(config=_CONFIG)

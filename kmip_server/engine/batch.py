@@ -8,7 +8,7 @@ items left is dropped before anything is written. KMIP 1.4 §6.12-6.15 and §11 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from kmip_server.engine import registry
@@ -22,6 +22,7 @@ from kmip_server.errors import (
     ResponseTooLarge,
     UnknownMessageExtension,
 )
+from kmip_server.frozen import frozen
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import decode_structure, encode_structure
 from kmip_server.protocol.enums import (
@@ -48,7 +49,7 @@ _UNDO = BatchErrorContinuationOption.UNDO
 INTERNAL = "the server failed to process the request; its log names the request identifier"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Recorder:
     """What every record of this request has in common."""
 

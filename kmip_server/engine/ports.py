@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from kmip_server.frozen import frozen
 from kmip_server.principal import Principal
 from kmip_server.protocol.attribute_set import AttributeKey, AttributeSet
 from kmip_server.protocol.enums import ObjectType, Operation
@@ -18,7 +19,7 @@ from kmip_server.protocol.enums import ObjectType, Operation
 # --- objects ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SealedMaterial:
     """An object's value under its own data key, that under a sealing key. Safe to store and to back up."""
 
@@ -29,7 +30,7 @@ class SealedMaterial:
     ciphertext: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredObject:
     """One Managed Object: all that is known of it but its value, which stays sealed."""
 
@@ -107,7 +108,7 @@ class KeyStore(Protocol):
 # --- who may ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ObjectFacts:
     """What the decision function may know of an object."""
 
@@ -138,7 +139,7 @@ class Authorizer(Protocol):
 # --- the unit of work ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Write:
     """One object to write. `read_revision` 0 makes it, else it must still be the stored revision."""
 
@@ -173,7 +174,7 @@ MAX_CORRELATION = 128
 """Characters of a Client Correlation Value on record: a record stands for each item, and the value for all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Basis:
     """What a request was evaluated on. Its answer may leave only where all of it still holds at the commit: else a
     value could be handed out after its Destroy, or the principal's revocation, was acknowledged."""
@@ -195,7 +196,7 @@ class Outcome(IntEnum):
     """It could not be written, through a fault of ours: nothing of it was, and that is on record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UnitOfWork:
     """Everything one request changes. Applied whole or not at all, with its record."""
 

@@ -1,10 +1,12 @@
 """Operations in several parts that are under way in this process. KMIP 1.4 §2.1.15-2.1.17 and section 4.
 
-Strategy: one bounded table. A stream belongs to a principal, a key and an operation; what is unknown, another's,
-finished, or out of time is Invalid Correlation Value, in the same words. It lives in this process alone: after a
-restart, and in another process, a Correlation Value is unknown. A cipher's state can be neither copied nor turned
-back, while a request can be evaluated twice (`work/executor.py`: a unit of work that was overtaken), and its commit
-can fail. So that a stream advances once for each request that the client sees succeed:
+Strategy: one bounded table. A stream belongs to a principal, a key and an operation; what is unknown,
+another's, finished, or out of time is Invalid Correlation Value, in the same words. It lives in this process
+alone: after a restart, and in another process, a Correlation Value is unknown. So it names the worker that has
+the stream, and its siblings hand on what is for it (`work/addressee.py`). A cipher's state can be neither
+copied nor turned back, while a request can be evaluated twice (`work/executor.py`: a unit of work that was
+overtaken), and its commit can fail. So that a stream advances once for each request that the client sees
+succeed:
 
 * A request is known by its identifier, which stays the same when it is evaluated again.
 * The first request that takes a stream holds it until its fate is known (`settle`). Meanwhile every other request
@@ -17,8 +19,8 @@ can fail. So that a stream advances once for each request that the client sees s
   step. In any other case it is dropped: commit failed, item failed, batch undone, answer too large for the client.
   The client would not know where the cipher stands, so a part that fails ends the operation, whatever the reason.
 
-Usage Limits are debited by the part, in the request's own unit of work, so a part is paid for if and only if it is
-durable. A key that changes its State between two parts ends the stream.
+Usage Limits are debited by the part, in the request's own unit of work, so a part is paid for if and only if it
+is durable. A key that changes its State between two parts ends the stream.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from kmip_server.errors import InvalidCorrelationValue, ServerLimitExceeded
 from kmip_server.protocol.enums import Operation, State
 
 _UNKNOWN = "no operation with this Correlation Value is outstanding"
-_VALUE_LENGTH = 16
+VALUE_LENGTH = 16
+"""Of a Correlation Value: a byte that names the worker, and 120 random bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +164,18 @@ def require_state(stream: Stream, state: State | None) -> None:
         raise InvalidCorrelationValue(_UNKNOWN)
 
 
+def worker_of(value: bytes) -> int | None:
+    """The number of the worker that made a Correlation Value; None where none of ours looks so."""
+    return value[0] if len(value) == VALUE_LENGTH else None
+
+
 class Streams:
     """The table. Its own lock guards it; a step runs outside it, as only the holder can be stepping."""
 
-    def __init__(self, bounds: StreamBounds | None = None) -> None:
+    def __init__(self, bounds: StreamBounds | None = None, worker: int = 0) -> None:
+        """`worker`: this process's number, at most 255."""
         self.bounds = bounds or StreamBounds()
+        self._worker = bytes([worker])
         self._streams: dict[bytes, Stream] = {}
         self._unsettled: dict[str, RequestStreams] = {}
         self._expired_at = 0
@@ -225,7 +235,7 @@ class Streams:
             if own >= self.bounds.count_per_principal or len(self._streams) >= self.bounds.count:
                 raise ServerLimitExceeded("too many operations in several parts are under way")
             stream = Stream(
-                value=secrets.token_bytes(_VALUE_LENGTH),
+                value=self._worker + secrets.token_bytes(VALUE_LENGTH - 1),
                 belonging=belonging,
                 state=state,
                 process=process,

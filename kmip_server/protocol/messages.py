@@ -13,6 +13,7 @@ from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
 from kmip_server.errors import CodecError, KmipError, MissingData, ServerLimitExceeded, UnsupportedProtocolVersion
+from kmip_server.frozen import frozen
 from kmip_server.protocol import ttlv
 from kmip_server.protocol.codec import decode_fields, decode_structure, encode_structure
 from kmip_server.protocol.enums import (
@@ -130,7 +131,7 @@ class RejectedBatchItem:
     error: KmipError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestMessage:
     version: Version
     header: RequestHeader
@@ -154,6 +155,11 @@ def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: in
     if max_batch_items is not None and len(data) > max_batch_items * _SMALLEST_BATCH_ITEM:
         _require_at_most(max_batch_items, data, served)
     try:
+        known = _known_header(data, served)
+        if known is not None:
+            version, header, at = known
+            item_items = ttlv.decode_items(data, at, len(data))
+            return _request(version, header, item_items, max_batch_items)
         item = ttlv.decode(data)
     except CodecError as error:
         # The first bytes still say in which version to answer.
@@ -167,6 +173,17 @@ def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: in
             raise CodecError("a Request Message begins with its Request Header")
         version = _version(header_item[2], served)
         header = decode_fields(RequestHeader, header_item[2], version)
+        _learn_header(data, served, version, header)
+        return _request(version, header, item_items, max_batch_items)
+    except KmipError as error:
+        raise MalformedMessage(version, error) from error
+
+
+def _request(
+    version: Version, header: RequestHeader, item_items: list[Item], max_batch_items: int | None
+) -> RequestMessage:
+    """The message with this header and these items. Raises MalformedMessage."""
+    try:
         if header.batch_count != len(item_items):
             raise CodecError("Batch Count is not the number of batch items")
         if not item_items:
@@ -179,6 +196,37 @@ def decode_request(data: bytes, served: tuple[Version, ...], max_batch_items: in
         raise MalformedMessage(version, error) from error
 
 
+_HEADERS: dict[bytes, tuple[tuple[Version, ...], Version, RequestHeader]] = {}
+"""Headers that were decoded lately, by their bytes: a client sends the same one again and again."""
+_HEADERS_KEPT = 256
+_HEADER_BYTES = 160
+
+
+def _known_header(data: bytes, served: tuple[Version, ...]) -> tuple[Version, RequestHeader, int] | None:
+    """The header that `data` begins with, if it was decoded lately, and where the items begin."""
+    end = 16 + int.from_bytes(data[12:16], "big")
+    if end > _HEADER_BYTES or data[:4] != _REQUEST_MESSAGE or int.from_bytes(data[4:8], "big") != len(data) - 8:
+        return None
+    known = _HEADERS.get(data[8:end])
+    return None if known is None or known[0] is not served else (known[1], known[2], end)
+
+
+def _learn_header(data: bytes, served: tuple[Version, ...], version: Version, header: RequestHeader) -> None:
+    """Keep a header that says nothing of its one message or its sender, and no secret."""
+    end = 16 + int.from_bytes(data[12:16], "big")
+    told = (
+        header.authentication,
+        header.time_stamp,
+        header.client_correlation_value,
+        header.server_correlation_value,
+    )
+    if end <= _HEADER_BYTES and not any(each is not None for each in told):
+        if len(_HEADERS) >= _HEADERS_KEPT:
+            _HEADERS.clear()
+        _HEADERS[data[8:end]] = (served, version, header)
+
+
+_REQUEST_MESSAGE = (Tag.REQUEST_MESSAGE << 8 | STRUCTURE).to_bytes(4, "big")
 _SMALLEST_BATCH_ITEM = 32
 """Bytes: its own header, an Operation, an empty payload."""
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, Any, Protocol, TypeVar, dataclass_transform
 
+from kmip_server.frozen import frozen
 from kmip_server.protocol.enums import ItemType, UniqueIdentifierEnumeration
 from kmip_server.protocol.registered import Registered
 from kmip_server.protocol.tags import Tag
@@ -112,7 +113,7 @@ def structure(tag: int) -> Callable[[type[T]], type[T]]:
             setattr(cls, row.name, _dataclass_field(row, options[row.name]["secret"]))
         # Without one, dataclass writes the signature there, which costs more than the class does.
         cls.__doc__ = cls.__doc__ or tag_title(int(tag))
-        made = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made = frozen(cls)
         _STRUCTURES[made] = (int(tag), rows)
         return made
 

@@ -56,6 +56,11 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Item:
     return items[0]
 
 
+def decode_items(data: bytes, at: int, end: int, max_depth: int = MAX_DEPTH) -> list[Item]:
+    """The items from `at` to `end`, one after the other. Raises CodecError where they are none."""
+    return _decode_items(data, at, end, max_depth)
+
+
 def _decode_items(data: bytes, at: int, end: int, depth: int) -> list[Item]:
     if depth == 0:
         raise CodecError("structures are nested too deeply")

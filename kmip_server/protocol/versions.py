@@ -7,6 +7,7 @@ comparison on the request path costs nothing: 1.4 is 14, 2.1 is 21.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cached_property
 
 
 class Version(IntEnum):
@@ -20,11 +21,11 @@ class Version(IntEnum):
     V2_0 = 20
     V2_1 = 21
 
-    @property
+    @cached_property
     def major(self) -> int:
         return self // 10
 
-    @property
+    @cached_property
     def minor(self) -> int:
         return self % 10
 

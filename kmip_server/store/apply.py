@@ -27,7 +27,7 @@ from kmip_server.protocol.storage import to_storage
 from kmip_server.protocol.tags import Tag
 from kmip_server.store import tables
 from kmip_server.store.audit import Chain
-from kmip_server.store.database import Statement
+from kmip_server.store.database import Statement, translated
 from kmip_server.store.terms import terms
 
 log = logging.getLogger(__name__)
@@ -104,13 +104,23 @@ class _Moment:
 class Writer:
     """One thread's writer, with its own chain of records."""
 
-    def __init__(self, open_connection: Callable[[], sqlite3.Connection], clock: Clock, node: str) -> None:
+    def __init__(
+        self,
+        open_connection: Callable[[], sqlite3.Connection],
+        clock: Clock,
+        node: str,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`before_commit` is called when a group has nothing left to do but to become durable."""
+        self._before_commit = before_commit
         self._open_connection = open_connection
         self._clock = clock
         self._node = node
         self._connection = open_connection()
         self._chain = Chain(self._connection, clock, node)
         self._is_broken = False
+        # Records of answers that have left, for the next transaction.
+        self._put_off: list[AuditEntry] = []
 
     def close(self) -> None:
         self._connection.close()
@@ -120,21 +130,42 @@ class Writer:
 
         Raises StoreUnavailable where nothing of the group is durable, OutcomeUnknown where that cannot be said.
         """
-        if not units:
+        if not units and not self._put_off:
             return []
         with self._transaction(entry for unit in units for entry in _failed(unit)):
-            rows = self._connection.execute(_MOMENT.text, _MOMENT.bind({})).fetchall()
-            moment = _Moment(rows[0][0], rows[1][0])
+            moment = self._moment()
             outcomes = [self._apply(unit, moment) for unit in units]
             if moment.changed:
                 _RAISE_EPOCH.run(self._connection)
-            self._chain.append(
-                entry
-                for unit, outcome in zip(units, outcomes, strict=True)
-                if outcome is not Outcome.OVERTAKEN
-                for entry in (unit.audit if outcome is Outcome.APPLIED else _failed(unit))
-            )
+            entries = self._put_off.copy()
+            for unit, outcome in zip(units, outcomes, strict=True):
+                if outcome is not Outcome.OVERTAKEN:
+                    entries += unit.audit if outcome is Outcome.APPLIED else _failed(unit)
+            self._chain.append(entries)
+            self._before_commit()
+        self._put_off.clear()
         return outcomes
+
+    def put_off(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
+        """See of units that write nothing whether they hold, and keep their records for the next transaction.
+
+        Raises StoreUnavailable where that cannot be seen.
+        """
+        if self._is_broken:
+            return self.apply(units)
+        with translated():
+            moment = self._moment()
+        outcomes = []
+        for unit in units:
+            overtaken = unit.basis is not None and self._is_overtaken(unit.basis, moment)
+            outcomes.append(Outcome.OVERTAKEN if overtaken else Outcome.APPLIED)
+            if not overtaken:
+                self._put_off.extend(unit.audit)
+        return outcomes
+
+    def _moment(self) -> _Moment:
+        rows = self._connection.execute(_MOMENT.text, _MOMENT.bind({})).fetchall()
+        return _Moment(rows[0][0], rows[1][0])
 
     def change(self, change: Callable[[sqlite3.Connection], None], entry: AuditEntry) -> None:
         """A change that is no object's, with its record, in one transaction. What `change` raises undoes it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from sqlalchemy.sql import ClauseElement
 from kmip_server.errors import SettingsError, StoreUnavailable
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
+LOG_BYTES = 4 << 20
+"""A longer write-ahead log is brought into the database file, by a thread that nobody waits for (`log.py`)."""
+LONGEST_LOG_PAGES = 16_000
+"""One so much longer is cut within a COMMIT: where nobody has done it before."""
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -27,6 +31,8 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     "PRAGMA cache_size = -32000",
     "PRAGMA temp_store = MEMORY",
+    f"PRAGMA wal_autocheckpoint = {LONGEST_LOG_PAGES}",
+    f"PRAGMA journal_size_limit = {LOG_BYTES}",
 )
 BUSY_SECONDS = 5.0
 
@@ -86,6 +92,31 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
             ) from error
         raise StoreUnavailable(f"the database {path} (store.url) cannot be opened: {error}") from error
     return connection
+
+
+class Kept:
+    """A connection for what is done again and again: opened when it is used first, and anew after a fault.
+
+    One thread's. As a context: the connection.
+    """
+
+    def __init__(self, open_connection: Callable[[], sqlite3.Connection]) -> None:
+        self._open = open_connection
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.close()
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 @contextmanager

@@ -9,11 +9,12 @@ import sqlite3
 from pathlib import Path
 
 from kmip_server.errors import SettingsError
-from kmip_server.store.database import translated
+from kmip_server.store.database import BUSY_SECONDS, translated
 
-NEWEST = "0001"
+NEWEST = "0002"
 """The revision this release writes."""
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
+"""Those that this release can administer; to be served, a database is brought to the newest."""
 
 
 def version(connection: sqlite3.Connection) -> str | None:
@@ -48,11 +49,13 @@ def upgrade(path: Path) -> None:
     """Bring the database at `path` to the newest schema. Raises SettingsError for a newer one."""
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine
+    from sqlalchemy import create_engine, event
 
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine(f"sqlite:///{path}")
+    # One transaction for all: whoever comes meanwhile waits, and finds it done.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
             configuration.attributes["connection"] = connection

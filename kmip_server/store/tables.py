@@ -169,6 +169,14 @@ audit_records = Table(
     sqlite_with_rowid=False,
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(255), nullable=False),  # empty: nobody
+    Column("turn", BigInteger, nullable=False),  # see store/lease.py
+)
+
 meta = Table(
     "meta",
     metadata,

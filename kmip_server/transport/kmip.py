@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer, tcp
+from twisted.internet import defer
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
@@ -23,7 +23,6 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +35,7 @@ from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
 from kmip_server.transport.limits import BURST, Admission, Limits, Place
 from kmip_server.transport.tls import CertificateRefused, ServerTLS
+from kmip_server.transport.wire import OverTLS
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -80,6 +80,8 @@ class KmipConnection(TwistedProtocol):
         self._in_flight = False
         self._ending = False
         self._aborted = False
+        self.is_new = True
+        """Whether it has not been answered yet."""
         self._fault: FramingError | None = None
         """Where what comes has stopped to be messages: nothing is read beyond it."""
         self._discarded = 0
@@ -189,7 +191,7 @@ class KmipConnection(TwistedProtocol):
             self._factory.reactor.callLater(retry_seconds, self._offer, message, later)
 
     def _answered(self, reply: bytes | None) -> None:
-        self._in_flight = False
+        self._in_flight = self.is_new = False
         self._waiting_bytes -= self._under_way
         self._under_way = 0
         if self._ending:
@@ -296,6 +298,8 @@ class KmipFactory(Factory):
         self.held_back: set[KmipConnection] = set()
         """Those that are not read from until they, or all of them together, have less waiting."""
         self.admission = Admission(limits)
+        self.counted: Callable[[int], None] = metrics.connections.set
+        """Told how many connections there are, whenever that changes."""
         self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
         self._faults = FaultLog(reactor.seconds)
@@ -312,7 +316,7 @@ class KmipFactory(Factory):
     def admit(self, connection: KmipConnection) -> bool:
         """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
         self._connections[connection.place] = connection
-        metrics.connections.set(len(self._connections))
+        self.counted(len(self._connections))
         ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
         if ended is not None:
             metrics.connections_refused.labels(bound).inc()
@@ -326,7 +330,7 @@ class KmipFactory(Factory):
         self._connections.pop(connection.place, None)
         self.held_back.discard(connection)
         self.admission.leave(connection.place)
-        metrics.connections.set(len(self._connections))
+        self.counted(len(self._connections))
         if self._emptied is not None and not self._connections:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -338,13 +342,16 @@ class KmipFactory(Factory):
             connection.abort("revoked")
         return len(over)
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Let requests under way finish, then close everything."""
+    async def stop(self, grace_seconds: float, *, keep_new: bool = False) -> None:
+        """Let requests under way finish, then close everything.
+
+        `keep_new`: who has just come, and would be served if somebody else had accepted it, is answered once.
+        """
         self.stopping = True
         if self._sweeper.running:
             self._sweeper.stop()
         for connection in list(self._connections.values()):
-            if not connection.is_busy:
+            if not (connection.is_busy or (keep_new and connection.is_new)):
                 connection.close()
         if self._connections:
             emptied: defer.Deferred[None] = defer.Deferred()
@@ -395,18 +402,6 @@ class _Creator:
         return self._factory.tls.connection()
 
 
-class _Port(tcp.Port):
-    """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
-
-    def doRead(self) -> None:
-        self.numberAccepts = min(self.numberAccepts, BURST)
-        super().doRead()
-
-
-def listen(reactor: Any, host: str, port: int, factory: KmipFactory) -> Any:
-    """Listen; port 0 takes a free one. Returns Twisted's port. Raises CannotListenError."""
-    factory.start()
-    over_tls = TLSMemoryBIOFactory(_Creator(factory), False, factory)  # type: ignore[arg-type]
-    listening = _Port(port, over_tls, 1024, host, reactor)  # type: ignore[arg-type]
-    listening.startListening()
-    return listening
+def over_tls(factory: KmipFactory) -> OverTLS:
+    """What a listening port is given."""
+    return OverTLS(_Creator(factory), False, factory)  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ chain, the certificate is verified again with the intermediates that full handsh
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,19 @@ from kmip_server.pki.authority import fingerprint
 from kmip_server.pki.files import read_private_key
 from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault
+from kmip_server.transport.intermediates import Intermediates
+from kmip_server.transport.records import RecordConnection
 
 IsPinned = Callable[[str], bool]
 
+
+def nobody(fingerprint: str) -> bool:
+    """No certificate is pinned."""
+    del fingerprint
+    return False
+
+
 _SESSION_ID_CONTEXT = b"kmip-server"
-_INTERMEDIATES = 1024
-"""Proven intermediates that are kept for resumptions; those not seen for longest go first."""
 
 # Forward secret and authenticated (RFC 9325 section 4.2).
 _AEAD = (
@@ -77,7 +83,7 @@ class CertificateRefused(AuthenticationNotSuccessful):
         self.detail = str(fault)
 
 
-class VerifiedConnection(SSL.Connection):
+class VerifiedConnection(RecordConnection):
     """A TLS connection that knows what verification has found on it."""
 
     verified = False
@@ -97,17 +103,19 @@ class ServerTLS:
         certificate: Path,
         private_key: Path,
         client_ca: Sequence[Path],
-        is_pinned: IsPinned,
+        is_pinned: IsPinned = nobody,
+        intermediates: Intermediates | None = None,
     ) -> None:
-        """`is_pinned` answers from memory whether a SHA-256 fingerprint stands in the identity table.
+        """`is_pinned` answers at once whether a SHA-256 fingerprint stands in the identity table; a worker sets
+        it, where the table is not known yet.
 
         Raises SettingsError with one sentence for files that are missing, open to others, or do not fit.
         """
-        self._is_pinned = is_pinned
+        self.is_pinned = is_pinned
         self._authorities = [each for path in client_ca for each in _certificates(path)]
         self._trust = crypto.X509Store()
         self._anchor(self._trust)
-        self._intermediates: OrderedDict[str, crypto.X509] = OrderedDict()
+        self._intermediates = intermediates or Intermediates()
         self.context = self._context(PROFILES[profile], certificate, private_key)
 
     def _context(self, profile: TLSProfile, certificate: Path, private_key: Path) -> SSL.Context:
@@ -159,7 +167,7 @@ class ServerTLS:
         if not ok and error not in _PINNABLE:
             connection.code = error
             return False
-        return not connection.code or self._is_pinned(_fingerprint(certificate))
+        return not connection.code or self.is_pinned(_fingerprint(certificate))
 
     def connection(self) -> VerifiedConnection:
         """A new connection under these settings."""
@@ -177,28 +185,30 @@ class ServerTLS:
         if not connection.verified or connection.get_context() is not self.context:
             self._verify(certificate, connection.get_peer_cert_chain() or ())
         elif not connection.code:
-            self._remember(connection.get_verified_chain() or ())
-        elif not self._is_pinned(_fingerprint(certificate)):
+            # Of a chain that ends in an anchor.
+            self._intermediates.remember((connection.get_verified_chain() or ())[1:-1])
+        elif not self.is_pinned(_fingerprint(certificate)):
             raise CertificateRefused(faults.of_verification(connection.code, connection.subject))
         return certificate
 
     def _verify(self, certificate: crypto.X509, chain: Sequence[crypto.X509]) -> None:
-        context = crypto.X509StoreContext(self._trust, certificate, [*chain, *self._intermediates.values()])
-        try:
-            context.verify_certificate()
-        except crypto.X509StoreContextError as error:
-            if certificate.has_expired() or not self._is_pinned(_fingerprint(certificate)):
-                subject = faults.subject_of(certificate)
-                raise CertificateRefused(faults.of_verification(error.errors[0], subject)) from error
+        fault = self._fault_of(certificate, chain)
+        if fault is not None and self._intermediates.learn():
+            fault = self._fault_of(certificate, chain)
+        if fault is None:
+            return
+        if certificate.has_expired() or not self.is_pinned(_fingerprint(certificate)):
+            subject = faults.subject_of(certificate)
+            raise CertificateRefused(faults.of_verification(fault.errors[0], subject)) from fault
 
-    def _remember(self, chain: Sequence[crypto.X509]) -> None:
-        """Keep the intermediates of a chain that ends in an anchor: nobody else can put any here."""
-        for intermediate in chain[1:-1]:
-            name = _fingerprint(intermediate)
-            self._intermediates[name] = intermediate
-            self._intermediates.move_to_end(name)
-        while len(self._intermediates) > _INTERMEDIATES:
-            self._intermediates.popitem(last=False)
+    def _fault_of(
+        self, certificate: crypto.X509, chain: Sequence[crypto.X509]
+    ) -> crypto.X509StoreContextError | None:
+        try:
+            crypto.X509StoreContext(self._trust, certificate, [*chain, *self._intermediates]).verify_certificate()
+        except crypto.X509StoreContextError as error:
+            return error
+        return None
 
 
 def _fingerprint(certificate: crypto.X509) -> str:

@@ -26,7 +26,9 @@ from kmip_server.engine.ports import ObjectStore, Outcome, UnitOfWork
 from kmip_server.errors import KmipError, OutcomeUnknown, StoreUnavailable
 from kmip_server.principal import Peer
 from kmip_server.protocol.messages import peek_version
+from kmip_server.work.deferral import Deferral
 from kmip_server.work.fair import FairQueue
+from kmip_server.work.turns import Turn
 from kmip_server.work.weight import is_slow
 
 log = logging.getLogger(__name__)
@@ -57,8 +59,14 @@ class Snapshots(ObjectStore, Protocol):
 
 
 class Applier(Protocol):
+    def put_off(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
+        """Say whether units that write nothing still hold; their records are written by the next `apply`.
+
+        Raises StoreUnavailable.
+        """
+
     def apply(self, units: Sequence[UnitOfWork]) -> Sequence[Outcome]:
-        """Make the units durable, and say what became of each.
+        """Make the units durable, and say what became of each. It may end the turn while it waits.
 
         Raises StoreUnavailable where nothing of the group is durable, OutcomeUnknown where that cannot be said.
         """
@@ -84,8 +92,10 @@ class _Job:
 class Executor:
     """`submit` on the reactor's thread; `deliver` is called there too, through `call_in_reactor`.
 
-    The thread is woken once for all that one turn of the reactor brings (`soon`): woken for each, it would take the
-    interpreter lock from the reactor in the middle of its turn, and groups would be small.
+    The reactor and this thread take turns (`turns.py`). The thread is woken once for all that one turn of the
+    reactor brings, at its end (`at_end_of_turn`): woken for each, it would take the interpreter lock from the
+    reactor in the middle, and groups would be small. For the same reason it rests after each group until the
+    reactor has sent the replies and looked at what came meanwhile.
     """
 
     def __init__(
@@ -94,18 +104,22 @@ class Executor:
         open_reader: Callable[[], Snapshots],
         open_writer: Callable[[], Applier],
         call_in_reactor: Callable[[Callable[[], None]], None],
-        soon: Callable[[Callable[[], None]], object],
+        at_end_of_turn: Callable[[Callable[[], None]], object],
         *,
+        turn: Turn | None = None,
         max_waiting: int = 1000,
         max_waiting_of_one: int = 1000,
         pool_threads: int = 2,
+        defers_reads: bool = False,
     ) -> None:
         """`max_waiting` bounds each of the two queues, `max_waiting_of_one` what one certificate has in it."""
         self._answerer = answerer
         self._open_reader = open_reader
         self._open_writer = open_writer
         self._call_in_reactor = call_in_reactor
-        self._soon = soon
+        self._at_end_of_turn = at_end_of_turn
+        self._side = (turn or Turn()).executor
+        self._deferral = Deferral(defers_reads)
         self._waking = False
         self._quick: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
         self._slow: FairQueue[_Job] = FairQueue(max_waiting, max_waiting_of_one)
@@ -113,6 +127,8 @@ class Executor:
         self._ready: deque[_Job] = deque()
         self._numbers = itertools.count()
         self._wake = threading.Condition()
+        # Whether there is something to look for.
+        self._awake = False
         # Whose requests are on the pool.
         self._on_pool: set[str] = set()
         self._pool_threads = pool_threads
@@ -120,6 +136,8 @@ class Executor:
         self._pool = ThreadPoolExecutor(pool_threads, thread_name_prefix="evaluate")
         self._local = threading.local()
         self._thread: threading.Thread | None = None
+        self.group_began = 0.0
+        """Since when (monotonic) the thread is busy with one group; 0 while it waits."""
 
     def start(self) -> None:
         """Open reader and writer, and begin. Raises StoreUnavailable where the database refuses either."""
@@ -136,7 +154,7 @@ class Executor:
         """Finish what waits, then end the thread."""
         with self._wake:
             self._stopping = True
-            self._wake.notify()
+            self._rouse()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -150,15 +168,23 @@ class Executor:
             queue = self._slow if slow else self._quick
             if self._stopping or not queue.put(peer.fingerprint, job):
                 return False
+        self._wake_at_end_of_turn()
+        return True
+
+    def _wake_at_end_of_turn(self) -> None:
         if not self._waking:
             self._waking = True
-            self._soon(self._wake_up)
-        return True
+            self._at_end_of_turn(self._wake_up)
 
     def _wake_up(self) -> None:
         self._waking = False
         with self._wake:
-            self._wake.notify()
+            self._rouse()
+
+    def _rouse(self) -> None:
+        """The lock is held."""
+        self._awake = True
+        self._wake.notify()
 
     def malformed(self, prefix: bytes, error: KmipError) -> bytes | None:
         """A reply to a message whose frame is wrong, where its version can be read; else None."""
@@ -169,27 +195,42 @@ class Executor:
 
     def _run(self, reader: Snapshots, writer: Applier) -> None:
         try:
-            while jobs := self._next_group():
+            while (jobs := self._next_group()) is not None:
+                self.group_began = time.monotonic()
                 try:
-                    self._perform(jobs, reader, writer)
+                    if jobs:
+                        self._perform(jobs, reader, writer)
+                    self._write_what_waits(writer)
                 except Exception:
                     log.exception("a group of requests was lost; their connections are closed")
                     self._deliver([(job.deliver, None) for job in jobs])
+                finally:
+                    self._side.end()
+                    self.group_began = 0.0
+            self._write_what_waits(writer, at_once=True)
         finally:
             reader.close()
             writer.close()
 
-    def _next_group(self) -> list[_Job]:
-        """What is applied next; empty where the executor has stopped and nothing is left."""
-        with self._wake:
-            while True:
+    def _next_group(self) -> list[_Job] | None:
+        """What is applied next; empty where records have waited long enough, None where the executor has stopped
+        and nothing is left. It is our turn then."""
+        while True:
+            with self._wake:
+                while not self._awake and self._wake.wait(self._deferral.seconds_left()):
+                    pass
+            self._side.begin()
+            with self._wake:
+                self._awake = False
                 self._fill_pool()
                 jobs = self._without_rivals()
                 while len(jobs) < GROUP and (job := self._quick.take()) is not None:
                     jobs.append(job)
-                if jobs or (self._stopping and not self._on_pool):
+                if self._stopping and not self._on_pool:
+                    return jobs or None
+                if jobs or self._deferral.seconds_left() == 0:
                     return jobs
-                self._wake.wait()
+            self._side.end()
 
     def _without_rivals(self) -> list[_Job]:
         """The jobs that are ready, in their order; of those known to change the same object only the first.
@@ -216,7 +257,7 @@ class Executor:
             evaluations = self._evaluate(jobs, reader)
             self._put_back(jobs[len(evaluations) :])
             del jobs[len(evaluations) :]
-            outcomes = writer.apply([evaluation.unit for evaluation in evaluations])
+            outcomes = self._applied([evaluation.unit for evaluation in evaluations], writer)
         except StoreUnavailable as error:
             log.error("%s", error.message)
             told = _UNKNOWN if isinstance(error, OutcomeUnknown) else _UNAVAILABLE
@@ -240,6 +281,29 @@ class Executor:
                 replies.append((job.deliver, self._refused(job)))
         self._put_back(overtaken)
         self._deliver(replies)
+
+    def _applied(self, units: list[UnitOfWork], writer: Applier) -> Sequence[Outcome]:
+        """What became of the units. Raises as `Applier.apply`."""
+        if self._deferral.takes(units):
+            outcomes = writer.put_off(units)
+            self._deferral.put_off(len(units))
+            return outcomes
+        outcomes = writer.apply(units)
+        self._side.begin()
+        self._deferral.written()
+        return outcomes
+
+    def _write_what_waits(self, writer: Applier, at_once: bool = False) -> None:
+        """Make the records that were put off durable, once it is time."""
+        left = self._deferral.seconds_left()
+        if left is None or (left and not at_once):
+            return
+        try:
+            writer.apply([])
+            self._deferral.written()
+        except StoreUnavailable as error:
+            self._deferral.failed()
+            log.error("the record of reads waits: %s", error.message)
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
         """Of the first at least, and of as many more as there is time for."""
@@ -280,11 +344,14 @@ class Executor:
 
     def _deliver(self, replies: list[tuple[Deliver, bytes | None]]) -> None:
         if not replies:
+            with self._wake:
+                self._rouse()
             return
 
         def deliver_all() -> None:
             for deliver, reply in replies:
                 deliver(reply)
+            self._wake_at_end_of_turn()
 
         self._call_in_reactor(deliver_all)
 
@@ -319,7 +386,7 @@ class Executor:
             if job.evaluation is not None:
                 self._ready.append(job)
             self._fill_pool()
-            self._wake.notify()
+            self._rouse()
         if job.evaluation is None:
             self._deliver([(job.deliver, reply)])
 

@@ -183,7 +183,7 @@ def _misspelt(folder: Path) -> str:
 
 def _unavailable(folder: Path) -> str:
     path = folder / "kmip-server.toml"
-    path.write_text(path.read_text().replace("workers = 1", "workers = 4"))
+    path.write_text(path.read_text().replace("retention_days = 3650", "retention_days = 30"))
     return "not available in this version"
 
 

@@ -57,8 +57,6 @@ def test_what_cannot_be_listened_on_is_told_by_its_key(server: RunningServer, ne
     assert told == f"error: kmip.port: 127.0.0.1:{taken} {address}"
     told = refused_start(new_instance, "--port", "0", "--admin-port", other)
     assert told == f"error: admin.port: 127.0.0.1:{other} {address}"
-    told = refused_start(server.folder, "--port", "0", "--admin-port", "0")
-    assert told == f"error: the socket {server.folder / 'admin.sock'} {address}"
     # TEST-NET-3 of RFC 5737 is no machine's address.
     told = refused_start(new_instance, "--port", "0", "--set", 'kmip.host="203.0.113.7"')
     assert told.startswith("error: kmip.host: 203.0.113.7:0 cannot be listened on: ")

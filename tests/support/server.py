@@ -36,8 +36,13 @@ def run(name: str, *arguments: str, check: bool = True, **options: object) -> su
     return done
 
 
+WORKERS = int(os.environ.get("KMIP_TEST_WORKERS", "1"))
+"""KMIP_TEST_WORKERS=2 in the environment: every test of the wire runs with two workers."""
+
+
 def make_instance(folder: Path, *options: str) -> Path:
-    run("kmip-server", "init", str(folder), *options)
+    workers = ["--set", f"server.workers={WORKERS}"] if WORKERS > 1 else []
+    run("kmip-server", "init", str(folder), *workers, *options)
     return folder
 
 

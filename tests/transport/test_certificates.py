@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
 from kmip_server import metrics
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.enums import ResultReason, ResultStatus
 from kmip_server.protocol.tags import Tag
 from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
 from tests.support.certificates import Made, client_context, make
 from tests.support.engine import child
-from tests.support.server import RunningServer, command, make_instance
+from tests.support.server import WORKERS, RunningServer, command, make_instance
 from tests.support.wire import Connection
 from tests.transport.test_wire import QUERY, answered, well
 
@@ -133,8 +134,12 @@ def test_a_revoked_client_does_not_resume(rooted: Site, tmp_path: Path, version:
         session = first.socket.session
     rooted.server.admin("client", "revoke", name)
     with Connection(rooted.server, tls=tls, session=session) as second:
-        response = second.exchange(QUERY)
-    assert child(response, Tag.BATCH_ITEM, Tag.RESULT_REASON) == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+        second.send(QUERY)
+        response = second.receive()
+    # A worker that hears of it just now closes the connection, as it does all of the client's.
+    if response or WORKERS == 1:
+        reason = child(ttlv.decode(response), Tag.BATCH_ITEM, Tag.RESULT_REASON)
+        assert reason == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -11,6 +11,15 @@ from kmip_server.__main__ import Commands
 from kmip_server.admin.cli import audit, backup, client, key, output
 from kmip_server.admin.cli.options import FILE, JSON, Options, pass_options
 
+_WORKERS = (
+    ("slot", "WORKER"),
+    ("pid", "PROCESS"),
+    ("state", "STATE"),
+    ("since", "SINCE"),
+    ("connections", "CONNECTIONS"),
+    ("replaced", "REPLACED"),
+)
+
 
 @click.group(cls=Commands, help="Administer a KMIP key server.")
 @click.version_option(__version__, prog_name="kmip-admin")
@@ -36,7 +45,15 @@ def admin_commands(
 @pass_options
 def status(options: Options, as_json: bool) -> None:
     result = options.perform("status")
-    output.as_json(result) if as_json else output.pairs(result)
+    if as_json:
+        output.as_json(result)
+        return
+    workers = result.pop("workers", [])
+    output.pairs(result)
+    if workers:
+        click.echo()
+        rows = [{**row, "since": output.moment(row["since"])} for row in workers]
+        output.table(rows, _WORKERS)
 
 
 for _group in (client.client, key.key, audit.audit, backup.backup):

@@ -1,0 +1,24 @@
+"""Which of the processes that serve together this one is."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+RETIRE = signal.SIGUSR1
+"""Tells a worker that another serves in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The only one, where nothing else is said."""
+
+    slot: int = 0
+    """From 0 to count - 1. One that replaces another has the other's slot, and both may live for a while."""
+    count: int = 1
+    number: int = 0
+    """Its line on the board: no two that live have the same."""
+
+    def part(self, bound: int, least: int = 1) -> int:
+        """This worker's part of a bound of the whole server, rounded up; `least`, where the bound allows that."""
+        return min(bound, max(-(-bound // self.count), least))
