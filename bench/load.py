@@ -24,7 +24,7 @@ from bench.messages import failure, succeeded
 
 WARM_UP_SECONDS = 0.2
 HANDSHAKES = 8
-"""Under way at once while the connections of a measurement are opened: PyKMIP's server makes one after the other."""
+"""Under way at once while the connections of a measurement are opened: PyKMIP makes one after the other."""
 PATIENCE_SECONDS = 60.0
 """How long nothing may come at all."""
 _READ = 65536
