@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,19 @@ from tests.support.server import RunningServer
 TOUCHED = 10_000
 """Objects that are looked up before memory is looked at."""
 CONNECTIONS = (1, 16)
+_BATCH = 10
+_MAKERS = 4
+"""Connections over which they are made, to two workers."""
 
 
 def make(folder: Path, count: int) -> Path:
     """An instance with so many named objects."""
     instance = servers.make(folder)
     begun = time.perf_counter()
-    with servers.running(instance) as server:
-        traffic.make_named(servers.endpoint(server), 0, count)
+    with servers.running(instance, "--set", "server.workers=2") as server, ThreadPoolExecutor(_MAKERS) as makers:
+        ends = [count * n // _MAKERS for n in range(_MAKERS + 1)]
+        for _ in makers.map(traffic.make_named, [servers.endpoint(server)] * _MAKERS, ends, ends[1:]):
+            pass  # what one raised is raised here
     print(f"{count:,} objects made in {time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
     return instance
 
@@ -41,10 +47,13 @@ def start_seconds(instance: Path) -> float:
 
 def touch(server: RunningServer, count: int) -> None:
     """Objects all over are searched and read, so that what a worker keeps of them is kept."""
+    numbers = range(0, count, max(1, count // TOUCHED))
     with connect(servers.endpoint(server)) as connection:
-        for number in range(0, count, max(1, count // TOUCHED)):
-            found = messages.unique_identifier(traffic.ask(connection, messages.locate(traffic.name(number))))
-            traffic.ask(connection, messages.get(found))
+        for at in range(0, len(numbers), _BATCH):
+            searched = [messages.locate(traffic.name(number)) for number in numbers[at : at + _BATCH]]
+            found = messages.unique_identifiers(traffic.ask(connection, messages.batch(searched)))
+            assert len(found) == len(searched)
+            traffic.ask(connection, messages.batch([messages.get(each) for each in found]))
 
 
 def locate(server: RunningServer, count: int, connections: int, seconds: float) -> dict[str, Any]:

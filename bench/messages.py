@@ -131,6 +131,15 @@ def unique_identifier(response: bytes, tag: int = 0x420094) -> str:
     return response[at + 8 : at + 8 + length].decode()
 
 
+def unique_identifiers(response: bytes) -> list[str]:
+    """All of a response, in their order."""
+    head, found, at = struct.pack(">I", 0x420094 << 8 | _TEXT), [], 0
+    while (at := response.find(head, at)) >= 0:
+        found.append(unique_identifier(response[at:]))
+        at += 8
+    return found
+
+
 def succeeded(response: bytes) -> bool:
     """Whether every item of the response has. Half the cost of a look at each: the bytes are counted."""
     return 0 < response.count(_STATUS) == response.count(_SUCCESS)

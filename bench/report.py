@@ -93,7 +93,9 @@ def targets_table(rows: list[dict[str, Any]]) -> str:
 def soak_line(soak: dict[str, Any]) -> str:
     """Of what `bench.soak` measures."""
     rates = ", ".join(f"{rate:,.0f}" for rate in soak["rates"])
-    memory = f"{soak['first_minute_mb']:.1f} MB resident after the first minute, {soak['end_mb']:.1f} MB at the end"
+    memory = f"{soak['end_mb']:.1f} MB resident at the end"
+    if soak["growth_mb"] is not None:
+        memory += f", {soak['growth_mb']:+.1f} MB since the first minute"
     counts = f"{soak['requests']:,} requests, {soak['errors']} errors"
     return (
         f"{soak['seconds']:.0f} s of mixed traffic at {soak['connections']} connections: {counts}; {memory};"

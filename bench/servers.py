@@ -75,8 +75,8 @@ def make(folder: Path, *options: str, tree: Path = ROOT) -> Path:
     return folder
 
 
-def running(instance: Path, tree: Path = ROOT) -> RunningServer:
-    return RunningServer(instance, environment=environment(tree))
+def running(instance: Path, *options: str, tree: Path = ROOT) -> RunningServer:
+    return RunningServer(instance, *options, environment=environment(tree))
 
 
 def endpoint(server: RunningServer) -> Endpoint:
@@ -88,7 +88,7 @@ def endpoint(server: RunningServer) -> Endpoint:
 def ours(folder: Path, who: str, *options: str, tree: Path = ROOT) -> Iterator[Contestant]:
     """A server as `init` makes it with these settings: SoftHSM, durable record, everything on."""
     sets = [word for option in options for word in ("--set", option)]
-    with running(make(folder, *sets, tree=tree), tree) as server:
+    with running(make(folder, *sets, tree=tree), tree=tree) as server:
         assert server.process is not None
         yield Contestant(who, endpoint(server), server.process.pid)
 

@@ -49,10 +49,10 @@ class Watch:
         self._over.set()
 
 
-def growth(samples: list[float], first: int) -> tuple[float, float]:
-    """Memory after so many samples, and at the end: means of some around there."""
-    early = samples[max(0, min(first, len(samples) - _SAID)) :][:_SAID]
-    return statistics.mean(early), statistics.mean(samples[-_SAID:])
+def growth(samples: list[float], first: int) -> tuple[float | None, float]:
+    """Memory after so many samples, None where there are not enough after them, and at the end: means of some."""
+    early = samples[first : first + _SAID] if len(samples) >= first + 2 * _SAID else []
+    return statistics.mean(early) if early else None, statistics.mean(samples[-_SAID:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def soak(contestant: Contestant, seconds: float, connections: int) -> dict[str, 
         "what_failed": sorted(set(errors)),
         "first_minute_mb": first,
         "end_mb": end,
-        "growth_mb": end - first,
+        "growth_mb": None if first is None else end - first,
         "rates": by_minute(turns),
         "resident_mb": watch.samples,
     }
@@ -128,7 +128,7 @@ def main() -> int:
         servers.ours(Path(folder) / "ours", servers.OURS, workers) as contestant,
     ):
         found = soak(contestant, options.seconds, options.connections)
-    print(report.soak_line(found) + f"Growth after the first minute: {found['growth_mb']:.1f} MB.")
+    print(report.soak_line(found))
     for words in found["what_failed"]:
         print(f"failed: {words}")
     options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +77,13 @@ def test_our_server_is_asked_everything_and_a_refusal_is_told(tmp_path: Path) ->
                 assert answer.count(b"\x42\x00\x94\x07") == 1
         with pytest.raises(Refused):
             servers.load(Job(endpoint=contestant.endpoint, messages=[GET], connections=2, seconds=0.1))
+
+
+def test_a_server_of_another_checkout_is_of_its_code(tmp_path: Path) -> None:
+    (tmp_path / "kmip_server").mkdir()
+    (tmp_path / "kmip_server" / "__init__.py").write_text("")
+    where = [sys.executable, "-c", "import kmip_server; print(kmip_server.__file__)"]
+    for tree in (tmp_path, servers.ROOT):
+        environment = servers.environment(tree)
+        told = subprocess.run(where, env=environment, cwd=servers.ROOT, capture_output=True, text=True, check=True)
+        assert Path(told.stdout.strip()) == tree / "kmip_server" / "__init__.py"

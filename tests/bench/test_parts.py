@@ -95,6 +95,11 @@ def test_a_batch_has_the_operations_of_its_messages() -> None:
     assert operations(made) == [Operation.GET, Operation.CREATE, Operation.LOCATE]
 
 
+def test_all_unique_identifiers_of_a_message_are_found_in_their_order() -> None:
+    asked = messages.batch([messages.get(each) for each in ("first", "second", "x" * 36)])
+    assert messages.unique_identifiers(asked) == ["first", "second", "x" * 36]
+
+
 def test_mixed_traffic_is_what_it_says() -> None:
     made = traffic.appliance(["a", "b"], 1000)
     asked = [operations(each)[0] for each in made]
@@ -220,9 +225,16 @@ def test_growth_is_counted_from_the_end_of_the_first_minute() -> None:
     assert soak.growth(leaking, 60) == (64.5, 594.5)
 
 
-def test_growth_of_a_run_shorter_than_a_minute_is_none() -> None:
-    first, end = soak.growth([1.0, 2.0, 3.0], 60)
-    assert first == end == 2.0
+def test_a_run_of_hardly_more_than_a_minute_tells_no_growth() -> None:
+    assert soak.growth([1.0, 2.0, 3.0], 60) == (None, 2.0)
+    assert soak.growth([1.0] * 79, 60) == (None, 1.0)
+    assert soak.growth([1.0] * 80, 60) == (1.0, 1.0)
+
+
+def test_the_line_of_a_soak_tells_growth_where_it_is_known() -> None:
+    found = {"seconds": 600.0, "connections": 16, "requests": 12345, "errors": 0, "end_mb": 97.0, "rates": [800.0]}
+    assert "97.0 MB resident at the end, +1.5 MB since" in report.soak_line(found | {"growth_mb": 1.5})
+    assert "since" not in report.soak_line(found | {"growth_mb": None})
 
 
 def test_rates_are_of_each_minute() -> None:
