@@ -26,9 +26,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import messages, report, servers
-from bench.load import Endpoint, connect, exchange
-from tests.support.server import RunningServer, make_instance
+from bench import messages, processes, report, servers
+from bench.load import Endpoint, Job, connect, exchange
 
 SECONDS = 3.0
 CROWD = 1000
@@ -219,13 +218,14 @@ def under_attack(endpoint: Endpoint, rounds: int) -> list[dict[str, Any]]:
     good = connect(endpoint)
     get = messages.get(messages.unique_identifier(exchange(good, messages.create())))
     good.close()
+    job = Job(endpoint=endpoint, messages=[get], connections=4, seconds=SECONDS)
     rows = []
     for name in ATTACKS:
         pairs = []
         for _ in range(rounds):
-            quiet = servers.load(endpoint, [get], 4, SECONDS)
+            quiet = servers.load(job)
             with _attacked(name, endpoint, SECONDS + 30):
-                attacked = servers.load(endpoint, [get], 4, SECONDS)
+                attacked = servers.load(job)
             pairs.append((quiet["p99_ms"], attacked["p99_ms"]))
         quiet_p99, attacked_p99 = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(after / before for before, after in pairs)
@@ -239,16 +239,11 @@ def under_attack(endpoint: Endpoint, rounds: int) -> list[dict[str, Any]]:
 # --- many good clients --------------------------------------------------------------------------
 
 
-def _resident_mb(process: int) -> float:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
 async def idle_crowd(endpoint: Endpoint, process: int, count: int) -> dict[str, Any]:
     """So many sessions that have been answered once and stay; the server's memory before and with them."""
     context, gate = _tls(endpoint), asyncio.Semaphore(AT_ONCE)
     message = messages.locate("nobody's")
-    before = _resident_mb(process)
+    before = processes.resident_mb(process)
     held = []
 
     async def one(number: int) -> None:
@@ -260,7 +255,7 @@ async def idle_crowd(endpoint: Endpoint, process: int, count: int) -> dict[str, 
             held.append((reader, writer))
 
     await asyncio.gather(*(one(number) for number in range(count)))
-    after = _resident_mb(process)
+    after = processes.resident_mb(process)
     for _, writer in held:
         writer.transport.abort()
     return {"connections": len(held), "before_mb": before, "mb": after}
@@ -313,11 +308,9 @@ def main() -> int:
         job = json.loads(options.attack)
         asyncio.run(_attack(job["name"], Endpoint(**job["endpoint"]), job["seconds"]))
         return 0
-    with tempfile.TemporaryDirectory() as folder, RunningServer(make_instance(Path(folder) / "ours")) as server:
-        certificate, key = server.certificate()
-        endpoint = Endpoint(server.port, certificate, key, server.ca)
-        assert server.process is not None
-        crowd = asyncio.run(idle_crowd(endpoint, server.process.pid, IDLE))
+    with tempfile.TemporaryDirectory() as folder, servers.ours(Path(folder) / "ours", servers.OURS) as ours:
+        endpoint = ours.endpoint
+        crowd = asyncio.run(idle_crowd(endpoint, ours.process, IDLE))
         print(json.dumps(crowd), file=sys.stderr, flush=True)
         stormed = asyncio.run(storm(endpoint, keys(endpoint, STORM)))
         print(json.dumps(stormed), file=sys.stderr, flush=True)

@@ -13,13 +13,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import messages
-from bench.load import Endpoint, connect, exchange
-from tests.support.server import RunningServer, make_instance
+from bench.load import Endpoint, Job, Refused, connect, exchange
+from tests.support.server import RunningServer, run
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS, TWO_WORKERS, DEFERRED, BEFORE = "ours", "ours, 2 workers", "ours, deferred", "before"
+PYKMIP, BARE = "PyKMIP", "bare TLS"
 _DATABASES: dict[int, Path] = {}
 
 
@@ -29,32 +33,64 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def load(endpoint: Endpoint, given: list[bytes], connections: int, seconds: float) -> dict[str, float]:
-    """One measurement, by the load generator in its own process."""
-    job = {
-        "endpoint": {name: getattr(endpoint, name) for name in endpoint.__slots__},
-        "messages": [each.hex() for each in given],
-        "connections": connections,
-        "seconds": seconds,
-    }
+class Failed(Exception):
+    """A server could not be measured: it ended a connection, or nothing came."""
+
+
+def load(job: Job) -> dict[str, Any]:
+    """One measurement, by the load generator in its own process. Raises Refused, Failed."""
+    told = asdict(job) | {"messages": [each.hex() for each in job.messages]}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(job, file)
+        json.dump(told, file)
         file.flush()
         command = [sys.executable, "-m", "bench.load", file.name]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    result: dict[str, float] = json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
+    if "refused" in result:
+        raise Refused(result["refused"])
+    if "failed" in result:
+        raise Failed(result["failed"])
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server that runs."""
+
+    who: str
+    endpoint: Endpoint
+    process: int
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """For a process whose kmip_server is that tree's, wherever it is started."""
+    return os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
+
+
+def make(folder: Path, *options: str, tree: Path = ROOT) -> Path:
+    """An instance, by that tree's `init`."""
+    run("kmip-server", "init", str(folder), *options, env=environment(tree))
+    return folder
+
+
+def running(instance: Path, *options: str, tree: Path = ROOT) -> RunningServer:
+    return RunningServer(instance, *options, environment=environment(tree))
+
+
+def endpoint(server: RunningServer) -> Endpoint:
+    certificate, key = server.certificate()
+    return Endpoint(server.port, certificate, key, server.ca)
+
+
 @contextmanager
-def ours(folder: Path) -> Iterator[Endpoint]:
-    """This server as `init` makes it: SoftHSM, durable record, everything on."""
-    instance = make_instance(folder / "ours")
-    with RunningServer(instance) as server:
-        certificate, key = server.certificate()
-        yield Endpoint(server.port, certificate, key, server.ca)
+def ours(folder: Path, who: str, *options: str, tree: Path = ROOT) -> Iterator[Contestant]:
+    """A server as `init` makes it with these settings: SoftHSM, durable record, everything on."""
+    sets = [word for option in options for word in ("--set", option)]
+    with running(make(folder, *sets, tree=tree), tree=tree) as server:
+        assert server.process is not None
+        yield Contestant(who, endpoint(server), server.process.pid)
 
 
 def _wait(endpoint: Endpoint, process: subprocess.Popen[bytes]) -> None:
@@ -70,11 +106,11 @@ def _wait(endpoint: Endpoint, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _process(endpoint: Endpoint, *command: str) -> Iterator[Endpoint]:
+def _process(who: str, endpoint: Endpoint, *command: str) -> Iterator[Contestant]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(endpoint, process)
-        yield endpoint
+        yield Contestant(who, endpoint, process.pid)
     finally:
         os.kill(process.pid, signal.SIGTERM)
         try:
@@ -85,7 +121,7 @@ def _process(endpoint: Endpoint, *command: str) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def pykmip(folder: Path, like: Endpoint) -> Iterator[Endpoint]:
+def pykmip(folder: Path, like: Endpoint) -> Iterator[Contestant]:
     """PyKMIP's server 0.11.0. It speaks TLS 1.2 only."""
     port, database = _free_port(), folder / "pykmip.db"
     certs = Path(like.ca).parent
@@ -105,8 +141,8 @@ def pykmip(folder: Path, like: Endpoint) -> Iterator[Endpoint]:
     )
     endpoint = Endpoint(port, like.certificate, like.key, like.ca, tls12=True)
     _DATABASES[port] = database
-    with _process(endpoint, sys.executable, "-W", "ignore", "-c", script):
-        yield endpoint
+    with _process(PYKMIP, endpoint, sys.executable, "-W", "ignore", "-c", script) as contestant:
+        yield contestant
 
 
 def populate_pykmip(endpoint: Endpoint, start: int, count: int) -> None:
@@ -146,12 +182,11 @@ def populate_pykmip(endpoint: Endpoint, start: int, count: int) -> None:
 
 
 @contextmanager
-def bare(folder: Path, like: Endpoint) -> Iterator[Endpoint]:
+def bare(like: Endpoint) -> Iterator[Contestant]:
     """A Twisted TLS responder that does nothing: what TLS and the load generator cost by themselves."""
     port = _free_port()
     endpoint = Endpoint(port, like.certificate, like.key, like.ca)
-    del folder
     certs = Path(like.ca).parent
     command = (sys.executable, "-m", "bench.responder", str(port), str(certs))
-    with _process(endpoint, *command):
-        yield endpoint
+    with _process(BARE, endpoint, *command) as contestant:
+        yield contestant
