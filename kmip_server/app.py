@@ -40,6 +40,7 @@ from kmip_server.store.database import Kept
 from kmip_server.store.objects import Reader
 from kmip_server.transport.intermediates import FILE, Intermediates
 from kmip_server.transport.limits import Limits
+from kmip_server.transport.ports import AHEAD
 from kmip_server.transport.sockets import Listening, open_sockets
 from kmip_server.transport.tls import IsPinned, ServerTLS, nobody
 from kmip_server.work.board import Board, State
@@ -176,7 +177,7 @@ class Application:
             count_per_principal=bounds.max_streams_per_principal,
             seconds=bounds.stream_timeout_seconds,
             bytes=bounds.max_stream_bytes,
-            bytes_in_all=part(bounds.max_stream_bytes_in_all, bounds.max_stream_bytes),
+            bytes_in_all=part(bounds.max_stream_bytes_in_all, least=bounds.max_stream_bytes),
         )
 
     def open_reader(self) -> Reader:
@@ -247,9 +248,12 @@ class Application:
             max_message_bytes=bounds.max_message_bytes,
             max_pipelined_messages=bounds.max_pipelined_messages,
             max_pipelined_bytes=bounds.max_pipelined_bytes,
-            max_waiting_bytes=part(bounds.max_waiting_bytes, bounds.max_message_bytes),
-            max_connections=part(bounds.max_connections),
-            max_connections_per_address=part(bounds.max_connections_per_address),
+            max_waiting_bytes=part(bounds.max_waiting_bytes, least=bounds.max_message_bytes),
+            # Counted over all workers; one alone may have them all while the others are not there.
+            max_connections=bounds.max_connections,
+            max_connections_in_all=bounds.max_connections,
+            # Connections are spread by their number, not by their addresses, and not to the last one.
+            max_connections_per_address=part(bounds.max_connections_per_address, spare=AHEAD),
             max_handshakes=part(bounds.max_handshakes),
             max_handshakes_per_address=part(bounds.max_handshakes_per_address),
         )

@@ -98,10 +98,9 @@ class Process:
 
 def load_modules() -> None:
     """All that a worker needs, once for all of them; only the reactor is its own."""
-    from kmip_server.admin import listener
-    from kmip_server.transport import kmip, ports, siblings
+    from kmip_server import serve
 
-    del listener, kmip, ports, siblings
+    del serve
     codec.compile_plans()
 
 

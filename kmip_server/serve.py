@@ -23,7 +23,7 @@ from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.notify import notify
 from kmip_server.transport.kmip import KmipFactory, over_tls
 from kmip_server.transport.limits import BURST, Limits, fit_descriptors
-from kmip_server.transport.ports import AHEAD, listen
+from kmip_server.transport.ports import AHEAD, listen_kmip
 from kmip_server.transport.reactor import installed
 from kmip_server.transport.siblings import Siblings
 from kmip_server.transport.sockets import Listening
@@ -57,10 +57,11 @@ class Serving:
         self._reactor: Any = installed()
         self._reactor.take_turns(application.turn)
         self._executor = application.executor(self._reactor)
-        limits = fit_descriptors(application.limits())
+        limits = fit_descriptors(application.limits(), application.worker.count)
         self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
         self._factory = KmipFactory(self._reactor, self._siblings or self._executor, tls, limits)
         self._factory.counted = self._counted
+        self._factory.admission.elsewhere = lambda: board.connections_elsewhere(line)
         self._ports: list[Any] = []
         self._admin = AdminListener(self._reactor, application, self._factory, board, self._siblings)
         self._duties = application.duties()
@@ -96,7 +97,7 @@ class Serving:
         if self._siblings is not None:
             self._siblings.listen()
         self._factory.start()
-        self._ports.append(listen(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
+        self._ports.append(listen_kmip(self._reactor, self._listening.kmip, over_tls(self._factory), self._room))
         self._admin.listen(self._listening)
         self._application.identities.changed.append(self._identities_changed)
         for each in self._background:

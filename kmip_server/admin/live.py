@@ -17,12 +17,14 @@ def of_all(own: Mapping[str, Any], siblings: Sequence[tuple[int, Mapping[str, An
     """For `kmip-admin status`: of this worker's status and its siblings', None of one that does not answer."""
     known = [own, *(each for _, each in siblings if each is not None)]
     counts = metrics.summed(Counts.of_rows(each["samples"]) for each in known)
+    handed_over = counts.total("kmip_messages_handed_over_total")
     silent = sorted({slot for slot, each in siblings if each is None})
     return {
         **({"workers_not_answering": silent} if silent else {}),
         "hsm_available": all(each["hsm_available"] for each in known),
         "connections": counts.total("kmip_connections"),
         "messages": counts.total("kmip_messages_total"),
+        **({"messages_handed_over": handed_over} if handed_over else {}),
         "messages_malformed": counts.total("kmip_messages_malformed_total"),
         "handshakes_failed": counts.total("kmip_handshakes_failed_total"),
         "connections_refused": counts.total("kmip_connections_refused_total"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +39,21 @@ class Holder(Protocol):
     @property
     def description(self) -> str:
         """For people: which token, of which make."""
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is within this for the same file.
+
+    For workers that start together: SoftHSM writes a token's file at a login, and another that reads it then fails.
+    On a file system without locks it is left to chance, and to trying again.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def secret_from(path: Path, what: str) -> str:

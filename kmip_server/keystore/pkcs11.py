@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pkcs11 import Attribute, KeyType, ObjectClass, PKCS11Error, TokenFlag
 
 from kmip_server.errors import KeyStoreUnavailable, SealBroken, SettingsError
 from kmip_server.keystore import module, softhsm
-from kmip_server.keystore.holder import secret_from
+from kmip_server.keystore.holder import one_at_a_time, secret_from
 from kmip_server.keystore.schemes import SCHEMES, Scheme, scheme_named
 from kmip_server.keystore.sealing import KEY_BYTES
 
@@ -40,6 +41,8 @@ _TEMPLATE = {
     Attribute.SIGN: False,
     Attribute.VERIFY: False,
 }
+_OPENINGS, _PAUSE_SECONDS = 5, 0.1
+"""Tries to open the token, and the pause between two: others may be at its files."""
 _LOOKS = 3
 """Tries to find the token: SoftHSM can fail once while another process makes or destroys token objects."""
 # SoftHSM answers a wrong GCM tag with CKR_GENERAL_ERROR, as if the device had failed.
@@ -100,17 +103,25 @@ class TokenHolder:
 
     def open(self) -> None:
         """Find the token and the wrapping key, and log in. Raises SettingsError."""
+        for left in reversed(range(_OPENINGS)):
+            try:
+                with one_at_a_time(self._pin_file):
+                    self._open()
+                return
+            except KeyStoreUnavailable as error:
+                if self._refused or not left:
+                    raise SettingsError(error.message) from error
+                time.sleep(_PAUSE_SECONDS)
+
+    def _open(self) -> None:
         self._prepare()
-        try:
-            self._schemes = self._usable_schemes()
-            self._translated(lambda: self._require_kept_inside(self._key()))
-        except KeyStoreUnavailable as error:
-            raise SettingsError(error.message) from error
+        self._schemes = self._usable_schemes()
+        self._translated(lambda: self._require_kept_inside(self._key()))
 
     def create(self) -> None:
         """Make the wrapping key in the token. Refuses where there is one. Raises SettingsError."""
-        self._prepare()
         try:
+            self._prepare()
             session = self._open_session(rw=True)
         except KeyStoreUnavailable as error:
             raise SettingsError(error.message) from error
@@ -140,7 +151,7 @@ class TokenHolder:
             raise SettingsError(f"the {self.description} could not be made: {_named(error)}") from error
 
     def _prepare(self) -> None:
-        """Read the PIN, load the module in this process, find the token. Raises SettingsError."""
+        """Read the PIN, load the module here, find the token. Raises SettingsError, KeyStoreUnavailable."""
         if self._softhsm_folder is not None and softhsm.is_softhsm(self._module_path):
             softhsm.configure(self._softhsm_folder)
         self._reset()
@@ -156,7 +167,7 @@ class TokenHolder:
                 f"several tokens have the label {self._label!r}; give them labels of their own"
             ) from error
         except PKCS11Error as error:
-            raise SettingsError(
+            raise KeyStoreUnavailable(
                 f"the module {self._module_path} failed: {_named(error)}; see its own log"
             ) from error
 

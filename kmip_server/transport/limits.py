@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import resource
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kmip_server.errors import SettingsError
@@ -46,6 +47,9 @@ class Limits:
     max_waiting_bytes: int = 256 << 20
     """Bytes that wait on all connections before reading pauses on those that have more than their small share."""
     max_connections: int = 10_000
+    """Of this process."""
+    max_connections_in_all: int = 1 << 30
+    """Of all workers together."""
     max_connections_per_address: int = 2_000
     max_handshakes: int = 512
     max_handshakes_per_address: int = 64
@@ -69,6 +73,8 @@ class Admission:
         self._unproven: dict[str, dict[Place, None]] = {}
         """Those that have not finished their handshake, by address, the oldest first."""
         self._unproven_count = 0
+        self.elsewhere: Callable[[], int] = lambda: 0
+        """How many connections other workers have."""
         self._latest_proven = float("-inf")
         """When the latest of those came that have finished their handshake."""
 
@@ -78,7 +84,10 @@ class Admission:
         self._by_address[place.host] += 1
         self._unproven.setdefault(place.host, {})[place] = None
         self._unproven_count += 1
-        if len(self._places) > self._limits.max_connections:
+        if (
+            len(self._places) > self._limits.max_connections
+            or len(self._places) + self.elsewhere() > self._limits.max_connections_in_all
+        ):
             return self._give_up(self._largest_crowd()), "total"
         if self._by_address[place.host] > self._limits.max_connections_per_address:
             return self._give_up(self._unproven[place.host]), "address"
@@ -133,8 +142,8 @@ class Admission:
         return oldest
 
 
-def fit_descriptors(limits: Limits) -> Limits:
-    """Let this process open as many files as it may, and fit the number of connections to that.
+def fit_descriptors(limits: Limits, workers: int = 1) -> Limits:
+    """Let this process, one of so many, open as many files as it may, and fit the number of connections to that.
 
     Raises SettingsError where there is no room to serve at all.
     """
@@ -146,10 +155,9 @@ def fit_descriptors(limits: Limits) -> Limits:
             f"the process may open only {hard} files (ulimit -Hn, LimitNOFILE=): "
             f"at least {RESERVED_DESCRIPTORS + _LEAST_CONNECTIONS} are needed"
         )
-    if room < limits.max_connections:
-        log.warning(
-            "limits.max_connections is lowered to %d: %s", room, too_few_descriptors(limits.max_connections)
-        )
+    part = -(-limits.max_connections // workers)
+    if room < part:
+        log.warning("limits.max_connections is lowered to %d: %s", workers * room, too_few_descriptors(part))
     return replace(limits, max_connections=min(room, limits.max_connections))
 
 

@@ -22,7 +22,7 @@ AHEAD = 2
 LOOK_AWAY_SECONDS = 0.005
 
 
-class SharedPort(tcp.Port):
+class KmipPort(tcp.Port):
     """Accepts a bounded number of connections in one turn: those that made room for them are gone by the next."""
 
     transport = PromptConnection
@@ -59,13 +59,17 @@ class LocalPort(unix.Port):
         tcp.Port.connectionLost(self, reason)
 
 
-def listen(reactor: Any, listening: socket.socket, factory: Any, room: Callable[[], int] | None = None) -> Any:
-    """Accept what comes to an open TCP socket. `room`: see SharedPort. Returns Twisted's port."""
-    port: SharedPort = SharedPort._fromListeningDescriptor(  # the public way has no place for a port of one's own
+def listen(reactor: Any, listening: socket.socket, factory: Any) -> Any:
+    """Accept what comes to an open TCP socket. Returns Twisted's port."""
+    return reactor.adoptStreamPort(listening.fileno(), listening.family, factory)
+
+
+def listen_kmip(reactor: Any, listening: socket.socket, factory: Any, room: Callable[[], int]) -> Any:
+    """The same for KMIP. `room`: see KmipPort."""
+    port: KmipPort = KmipPort._fromListeningDescriptor(  # the public way has no place for a port of one's own
         reactor, listening.fileno(), listening.family, factory
     )
-    if room is not None:
-        port.room = room
+    port.room = room
     port.startListening()
     return port
 

@@ -32,7 +32,7 @@ _WHOLE_HEADER = _VALUE + VALUE_LENGTH.to_bytes(4, "big")
 
 def addressee(message: bytes) -> int | None:
     """The worker's number that the message's first Correlation Value names; None where there is none of ours."""
-    if message.find(_WHOLE_HEADER) < 0:
+    if _WHOLE_HEADER not in message:
         return None
     turns = iter(range(MAX_ITEMS))
     for item, begin, end in _items(message, _HEADER, len(message), turns):

@@ -179,3 +179,7 @@ class Board:
             if line is not own and line.state is State.SERVING and not line.is_silent
         ]
         return min(counts, default=None)
+
+    def connections_elsewhere(self, own: Line) -> int:
+        """Those that all others have."""
+        return sum(line.connections for line in self.taken() if line is not own)

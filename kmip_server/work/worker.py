@@ -19,6 +19,7 @@ class Worker:
     number: int = 0
     """Its line on the board: no two that live have the same."""
 
-    def part(self, bound: int, least: int = 1) -> int:
-        """This worker's part of a bound of the whole server, rounded up; `least`, where the bound allows that."""
-        return min(bound, max(-(-bound // self.count), least))
+    def part(self, bound: int, *, least: int = 1, spare: int = 0) -> int:
+        """This worker's part of a bound of the whole server: rounded up, with `spare` more, no less than `least`,
+        and never more than the bound."""
+        return min(bound, max(-(-bound // self.count) + spare, least))

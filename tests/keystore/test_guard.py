@@ -260,3 +260,34 @@ def test_after_a_fork_the_child_has_nothing_open_and_starts_for_itself(token: To
         [sys.executable, "-c", FORK, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+TOGETHER = """
+import os, sys
+from pathlib import Path
+from kmip_server.keystore.pkcs11 import TokenHolder
+holder = TokenHolder(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+for _ in range(5):
+    wait, begin = os.pipe()
+    children = []
+    for _ in range(6):
+        children.append(os.fork())
+        if not children[-1]:
+            os.close(begin)
+            os.read(wait, 1)
+            holder.open()
+            assert len(holder.random(32)) == 32
+            os._exit(0)
+    os.close(wait)
+    os.close(begin)
+    assert [os.waitpid(each, 0)[1] for each in children] == [0] * 6
+"""
+
+
+def test_many_processes_can_start_on_one_token_at_once(token: TokenHolder) -> None:
+    """As workers do. SoftHSM alone fails here."""
+    arguments = [library(), LABEL, str(token._pin_file), str(token._softhsm_folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
-import socket
-import sys
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +37,14 @@ from kmip_server.protocol.payloads.cryptographic import (
 from kmip_server.protocol.payloads.lifecycle import ActivateRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_3, V1_4, V2_1, Version
+from tests.support.certificates import client_context, make
 from tests.support.engine import Refused, child, request_message
 from tests.support.requests import A, attribute, create, create_key_pair, parameters
-from tests.support.server import RunningServer, make_instance
-from tests.support.wire import Client, Connection
+from tests.support.server import RunningServer
+from tests.support.wire import Client
+from tests.support.workers import connection_to, kill, logged, processes, until, worker_of
+from tests.transport.test_wire import answered
+from tests.workers.conftest import TWO
 
 PLAIN = bytes(range(256)) * 5
 CUTS = (slice(0, 100), slice(100, 600), slice(600, 601), slice(601, None))
@@ -52,18 +54,11 @@ SHA_256 = parameters(hashing_algorithm=HashingAlgorithm.SHA_256)
 PSS = parameters(padding_method=PaddingMethod.PSS, hashing_algorithm=HashingAlgorithm.SHA_256)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = make_instance(tmp_path_factory.mktemp("pair") / "kmip", "--keystore", "software")
-    with RunningServer(folder, "--set", "server.workers=2") as server:
-        yield server
-
-
 UNKNOWN = "no operation with this Correlation Value is outstanding"
 
 
-def worker_of(client: Client) -> int:
-    """Which worker has the connection: the first byte of the Correlation Values that it makes."""
+def number_of(client: Client) -> int:
+    """The number of the worker that has the connection: the first byte of the Correlation Values that it makes."""
     request = HashRequest(cryptographic_parameters=SHA_256, data=b"x", init_indicator=True)
     value = client.call(Operation.HASH, request).correlation_value
     client.call(
@@ -74,19 +69,13 @@ def worker_of(client: Client) -> int:
 
 
 class Both:
-    """A client's connections to two workers, and which is which."""
+    """A client's connections to two workers, by the workers' numbers."""
 
     def __init__(self, server: RunningServer, version: Version = V1_4, name: str = "client") -> None:
-        self.clients: dict[int, Client] = {}
-        self._connections: list[Connection] = []
-        for _ in range(20):
-            connection = Connection(server, name)
-            self._connections.append(connection)
-            client = Client(connection, version)
-            self.clients.setdefault(worker_of(client), client)
-            if len(self.clients) == 2:
-                return
-        raise AssertionError(f"all connections came to one worker: {list(self.clients)}")
+        connections = [connection_to(server, pid, name) for pid in processes(server)]
+        clients = [Client(connection, version) for connection in connections]
+        self.clients = {number_of(client): client for client in clients}
+        assert len(self.clients) == 2
 
     def turns(self) -> Iterator[Client]:
         """One, the other, and so on."""
@@ -97,8 +86,8 @@ class Both:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
-            connection.close()
+        for client in self.clients.values():
+            client.connection.close()
 
 
 def in_parts(
@@ -286,37 +275,33 @@ def status(server: RunningServer) -> dict[str, Any]:
 
 
 def test_status_sums_all_workers_whoever_is_asked(pair: RunningServer) -> None:
-    before = status(pair)
     with Both(pair) as both:
-        counted = sum(1 for _ in both._connections)
+        before = status(pair)
+        for _ in range(3):
+            for client in both.clients.values():
+                number_of(client)
         # Whichever of them answers.
         for _ in range(6):
             now = status(pair)
-            assert now["connections"] == counted
-            assert now["messages"] == before["messages"] + 2 * counted
+            assert now["messages"] == before["messages"] + 3 * 2 * 2
+            assert now["connections"] == sum(row["connections"] for row in now["workers"])
             assert "workers_not_answering" not in now
 
 
 # --- a worker that is gone ------------------------------------------------------------------------
 
 
-def process_of(folder: Path, number: int) -> int:
-    """The process id of a worker, by its number: the kernel says who listens at its socket."""
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.connect(str(folder / f"worker-{number}.sock"))
-        return int.from_bytes(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], sys.byteorder)
-
-
 def test_a_stream_whose_worker_is_gone_is_unknown(new_instance: Path) -> None:
-    with RunningServer(new_instance, "--set", "server.workers=2") as server, Both(server) as both:
+    with RunningServer(new_instance, *TWO) as server, Both(server) as both:
         one, other = both.clients.values()
         uid = activated(one, one.call(Operation.CREATE, create()).unique_identifier)
         value = begun(one, uid)
-        os.kill(process_of(new_instance, value[0]), signal.SIGKILL)
+        kill(worker_of(server, one.connection))
         assert one.connection.receive() == b""
         with pytest.raises(Refused, match=UNKNOWN):
             other.call(Operation.ENCRYPT, part(uid, value))
         # The same at whoever comes in its place, and its own operations are known to both.
+        until(lambda: len(processes(server)) == 2, "another in its place")
         with Both(server) as again:
             for client in again.clients.values():
                 with pytest.raises(Refused, match=UNKNOWN):
@@ -327,32 +312,55 @@ def test_a_stream_whose_worker_is_gone_is_unknown(new_instance: Path) -> None:
 
 
 def test_a_worker_that_hangs_with_a_message_ends_the_clients_connection(new_instance: Path) -> None:
-    options = ("--set", "server.workers=2", "--set", "server.hang_seconds=1.0")
+    options = (*TWO, "--set", "server.hang_seconds=1.0")
     with RunningServer(new_instance, *options) as server, Both(server) as both:
         one, other = both.clients.values()
         uid = activated(one, one.call(Operation.CREATE, create()).unique_identifier)
         value = begun(one, uid)
-        os.kill(process_of(new_instance, value[0]), signal.SIGSTOP)
+        kill(worker_of(server, one.connection), signal.SIGSTOP)
         payload = encode_structure(part(uid, value), V1_4)
         other.connection.send(request_message(V1_4, [(int(Operation.ENCRYPT), payload, None)]))
         assert other.connection.receive() == b""
-        assert "the outcome is unknown" in server.log.read_text()
+        logged(server, "the outcome is unknown")
 
 
 def test_a_worker_that_does_not_answer_is_named(new_instance: Path) -> None:
-    options = ("--set", "server.workers=2", "--set", "server.hang_seconds=60.0")
+    options = (*TWO, "--set", "server.hang_seconds=60.0")
     with RunningServer(new_instance, *options) as server, Both(server) as both:
-        process = process_of(new_instance, next(iter(both.clients)))
-        os.kill(process, signal.SIGSTOP)
+        process = worker_of(server, both.clients[0].connection)
+        kill(process, signal.SIGSTOP)
         try:
-            assert len(status(server)["workers_not_answering"]) == 1
+            assert status(server)["workers_not_answering"] == [0]
             assert "workers not answering" in server.admin("status").stdout
         finally:
-            os.kill(process, signal.SIGCONT)
+            kill(process, signal.SIGCONT)
 
 
 def test_an_ended_server_leaves_no_socket(new_instance: Path) -> None:
-    with RunningServer(new_instance, "--set", "server.workers=2") as server:
+    with RunningServer(new_instance, *TWO) as server:
         assert len(list(new_instance.glob("worker-*.sock"))) == 2
         assert server.stop() == 0
         assert not list(new_instance.glob("worker-*.sock"))
+
+
+# --- resumption -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_with_an_intermediate_is_resumed_at_the_other_worker(
+    tmp_path: Path, new_instance: Path, version: ssl.TLSVersion
+) -> None:
+    root = make("test root", ca=True)
+    issuing = make("test issuing", by=root, ca=True)
+    (new_instance / "certs" / "other.pem").write_bytes(root.pem)
+    authorities = 'tls.client_ca=["certs/ca.pem", "certs/other.pem"]'
+    with RunningServer(new_instance, *TWO, "--set", authorities) as server:
+        tls = client_context(tmp_path, server.ca, make("client", by=issuing), issuing)
+        tls.minimum_version = tls.maximum_version = version
+        one, other = processes(server)
+        with connection_to(server, one, tls=tls) as full:
+            assert answered(full) == ResultStatus.SUCCESS
+            session = full.socket.session
+        with connection_to(server, other, tls=tls, session=session) as resumed:
+            assert resumed.socket.session_reused
+            assert answered(resumed) == ResultStatus.SUCCESS
