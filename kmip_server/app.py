@@ -248,7 +248,7 @@ class Application:
             max_pipelined_messages=bounds.max_pipelined_messages,
             max_pipelined_bytes=bounds.max_pipelined_bytes,
             max_waiting_bytes=part(bounds.max_waiting_bytes, bounds.max_message_bytes),
-            max_connections=part(bounds.max_connections),
+            max_connections=bounds.max_connections,
             max_connections_per_address=part(bounds.max_connections_per_address),
             max_handshakes=part(bounds.max_handshakes),
             max_handshakes_per_address=part(bounds.max_handshakes_per_address),

@@ -61,6 +61,8 @@ class Serving:
         self._siblings = self._with_siblings(limits) if application.worker.count > 1 else None
         self._factory = KmipFactory(self._reactor, self._siblings or self._executor, tls, limits)
         self._factory.counted = self._counted
+        in_all = application.settings.limits.max_connections
+        self._factory.admission.share(in_all, lambda: board.connections_elsewhere(line))
         self._ports: list[Any] = []
         self._admin = AdminListener(self._reactor, application, self._factory, board, self._siblings)
         self._duties = application.duties()

@@ -207,7 +207,7 @@ class Bounds:
     max_waiting_bytes: Count = _divided(256 << 20, "waiting on all connections")
     max_waiting_messages: Count = _divided(2000, "waiting in the whole server, and as many again that take long")
     max_waiting_messages_per_client: Count = _divided(500, "waiting that came with one certificate")
-    max_connections: Count = _divided(10_000, "in all; lowered to what the process may open (LimitNOFILE)")
+    max_connections: Count = _setting(10_000, "in all; in a process no more than it may open (LimitNOFILE)")
     max_connections_per_address: Count = _divided(2000, "from one address")
     max_handshakes: Count = _divided(
         512, "TLS handshakes that others, begun 3 s later, have overtaken, in all; the oldest are ended"

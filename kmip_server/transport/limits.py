@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import resource
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kmip_server.errors import SettingsError
@@ -59,6 +60,10 @@ class Place:
     since: float
 
 
+def _nowhere() -> int:
+    return 0
+
+
 class Admission:
     """Who has a place. On the reactor's thread."""
 
@@ -71,6 +76,11 @@ class Admission:
         self._unproven_count = 0
         self._latest_proven = float("-inf")
         """When the latest of those came that have finished their handshake."""
+        self._in_all, self._elsewhere = limits.max_connections, _nowhere
+
+    def share(self, in_all: int, elsewhere: Callable[[], int]) -> None:
+        """With other workers: `in_all` is the bound of all, `elsewhere` tells how many connections they have."""
+        self._in_all, self._elsewhere = in_all, elsewhere
 
     def enter(self, place: Place) -> tuple[Place | None, str]:
         """Give it a place. Returns who loses one for that, perhaps itself, and by which bound."""
@@ -78,7 +88,8 @@ class Admission:
         self._by_address[place.host] += 1
         self._unproven.setdefault(place.host, {})[place] = None
         self._unproven_count += 1
-        if len(self._places) > self._limits.max_connections:
+        count = len(self._places)
+        if count > self._limits.max_connections or count + self._elsewhere() > self._in_all:
             return self._give_up(self._largest_crowd()), "total"
         if self._by_address[place.host] > self._limits.max_connections_per_address:
             return self._give_up(self._unproven[place.host]), "address"

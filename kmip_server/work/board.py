@@ -38,16 +38,20 @@ class _Field(enum.IntEnum):
 
 
 _WORDS = len(_Field)
+_HEADER = 1
+"""Words before the lines: how many of them have ever been taken, so that nobody looks at the rest."""
 
 
 class Line:
     """What is known of one process."""
 
-    __slots__ = ("_at", "_words")
+    __slots__ = ("_at", "_words", "number")
 
     def __init__(self, words: memoryview, number: int) -> None:
         self._words = words
-        self._at = number * _WORDS
+        self.number = number
+        """Which of the lines it is."""
+        self._at = _HEADER + number * _WORDS
 
     def _get(self, field: _Field) -> int:
         return int(self._words[self._at + field])
@@ -55,12 +59,20 @@ class Line:
     def _set(self, field: _Field, value: int) -> None:
         self._words[self._at + field] = value
 
-    @property
-    def number(self) -> int:
-        """Which of the lines it is."""
-        return self._at // _WORDS
-
     # --- the supervisor's ---------------------------------------------------------------------
+
+    def begin(self, slot: int, replaced: int) -> None:
+        """It is that of a process which is about to start."""
+        for field, value in (
+            (_Field.SLOT, slot),
+            (_Field.PID, 0),
+            (_Field.STARTED, int(time.time())),
+            (_Field.REPLACED, replaced),
+            (_Field.CONNECTIONS, 0),
+        ):
+            self._set(field, value)
+        self.beat()
+        self.state = State.STARTING
 
     @property
     def state(self) -> State:
@@ -130,31 +142,21 @@ class Board:
     """All lines."""
 
     def __init__(self, lines: int) -> None:
-        self._words = memoryview(mmap.mmap(-1, lines * _WORDS * 8)).cast("q")
+        self._words = memoryview(mmap.mmap(-1, (_HEADER + lines * _WORDS) * 8)).cast("q")
         self._lines = [Line(self._words, number) for number in range(lines)]
 
     def take(self, slot: int, replaced: int = 0) -> Line:
         """A free line, for a process that is about to start."""
-        for number, line in enumerate(self._lines):
+        for line in self._lines:
             if line.state is State.FREE:
-                at = number * _WORDS
-                for field, value in (
-                    (_Field.SLOT, slot),
-                    (_Field.PID, 0),
-                    (_Field.STARTED, int(time.time())),
-                    (_Field.REPLACED, replaced),
-                    (_Field.GROUP, 0),
-                    (_Field.CONNECTIONS, 0),
-                ):
-                    self._words[at + field] = value
-                line.beat()
-                line.state = State.STARTING
+                line.begin(slot, replaced)
+                self._words[0] = max(self._words[0], line.number + 1)
                 return line
         raise LookupError("the board is full")
 
     def taken(self) -> Iterator[Line]:
         """Those of processes that are there."""
-        return (line for line in self._lines if line.state is not State.FREE)
+        return (line for line in self._lines[: self._words[0]] if line.state is not State.FREE)
 
     def told(self) -> list[dict[str, Any]]:
         """For people: every process that is there, by its slot; in each slot the eldest first."""
@@ -175,7 +177,11 @@ class Board:
         """Connections of the one that has fewest, of all others that serve and are heard of; None without one."""
         counts = [
             line.connections
-            for line in self._lines
+            for line in self.taken()
             if line is not own and line.state is State.SERVING and not line.is_silent
         ]
         return min(counts, default=None)
+
+    def connections_elsewhere(self, own: Line) -> int:
+        """Of all others together."""
+        return sum(line.connections for line in self.taken() if line is not own)
