@@ -165,7 +165,8 @@ def _serve(
     set_up_logging(settings, f"worker {worker.slot} ")
 
     def ready() -> None:
-        line.state = State.SERVING
+        if line.state is State.STARTING:  # and not told to end already
+            line.state = State.SERVING
         channel.send(READY)
 
     try:

@@ -7,27 +7,35 @@ who has the lock, for the sentence of the one who does not get it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from kmip_server.errors import SettingsError
+from kmip_server.errors import SettingsError, StoreUnavailable
 
 LOCK = "run.lock"
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""What mends without anybody changing a setting: trying again helps."""
 
 
 class InstanceLock:
     """The lock, held until it is released or the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises SettingsError, which names the process, where another server has it."""
+        """Raises SettingsError, which names the process, where another server has it.
+
+        Raises StoreUnavailable where the disk refuses the file.
+        """
         path = folder / LOCK
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise SettingsError(f"{path} cannot be opened: {error.strerror}; a server needs its folder") from error
+            told = f"{path} cannot be opened: {error.strerror}; without it the database is not served"
+            kind = StoreUnavailable if error.errno in _OF_THE_DISK else SettingsError
+            raise kind(told) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

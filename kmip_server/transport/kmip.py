@@ -162,7 +162,8 @@ class KmipConnection(TwistedProtocol):
         self._waiting.clear()
         self._factory.held -= self._held
         self._factory.forget(self)
-        self._ending = True
+        # Those that are to be aborted are aborted a few in a turn: meanwhile it may be gone, and its TLS with it.
+        self._ending = self._aborted = True
 
     # --- one message at a time ----------------------------------------------------------------
 

@@ -215,8 +215,10 @@ def is_ended(connection: socket.socket) -> bool:
 
 
 def test_the_administration_port_has_the_transports_bounds(new_instance: Path) -> None:
-    options = ("limits.handshake_timeout_seconds=2", "limits.message_timeout_seconds=0.2")
-    arguments = [word for each in (*options, "limits.max_connections_per_address=1") for word in ("--set", each)]
+    timeouts = ("limits.handshake_timeout_seconds=2", "limits.message_timeout_seconds=0.2")
+    # These bounds are each worker's own.
+    options = (*timeouts, "limits.max_connections_per_address=1", "server.workers=1")
+    arguments = [word for each in options for word in ("--set", each)]
     with RunningServer(new_instance, *arguments) as server:
         address = ("127.0.0.1", server.admin_port)
         with socket.create_connection(address, 30) as silent, socket.create_connection(address, 30) as second:
@@ -339,9 +341,10 @@ def logged(server: RunningServer, words: str, times: int) -> None:
 
 
 def test_a_hangup_reads_the_level_of_the_log_again(new_instance: Path) -> None:
+    """In one process; what several do, tests/workers/test_renewal.py shows."""
     config = new_instance / "kmip-server.toml"
     whole = config.read_text()
-    with RunningServer(new_instance) as server:
+    with RunningServer(new_instance, "--set", "server.workers=1") as server:
         assert server.process is not None
         config.write_text(whole.replace('level = "info"', 'level = "loud"'))
         os.kill(server.process.pid, signal.SIGHUP)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from kmip_server.protocol import ttlv
 from kmip_server.protocol.enums import Operation, ResultReason, ResultStatus
 from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V1_2
 from tests.support.engine import child, request_message
 from tests.support.requests import create, name
-from tests.support.server import RunningServer, command, make_instance, run
+from tests.support.server import WORKERS, RunningServer, command, make_instance, run
 from tests.support.wire import Connection
 
 PASSPHRASE = "correct horse battery staple"
@@ -305,8 +306,12 @@ def test_a_client_is_enrolled_used_listed_and_revoked(server: RunningServer, tmp
             received = b""
         assert received == b"" or ResultReason.AUTHENTICATION_NOT_SUCCESSFUL.to_bytes(4, "big") in received
     with Connection(server, "array") as again:
-        response = again.exchange(message)
-    assert child(response, Tag.BATCH_ITEM, Tag.RESULT_REASON) == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+        again.send(message)
+        received = again.receive()
+    # A worker that hears of it just now closes the connection, as it does all of the client's.
+    if received or WORKERS == 1:
+        reason = child(ttlv.decode(received), Tag.BATCH_ITEM, Tag.RESULT_REASON)
+        assert reason == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
     again_ = server.admin(
         "client", "enroll", "array", "--role", "Appliance", "--out", str(tmp_path / "b"), check=False
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -84,11 +85,20 @@ class RunningServer:
         self.stop()
         raise AssertionError(f"the server did not get ready: {self.log.read_text()}")
 
+    def workers(self) -> list[int]:
+        """The processes that serve, in the order of their start: those of a supervisor, or the one there is."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] or [pid]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it, and return its exit code."""
+        """End it, and return its exit code. SIGKILL ends all of its processes: first who would replace the others."""
         assert self.process is not None
         if self.process.poll() is None:
-            os.kill(self.process.pid, number)
+            workers = self.workers() if number == signal.SIGKILL else []
+            for pid in (self.process.pid, *workers):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
         code = self.process.wait(DEADLINE_SECONDS)
         if self.process.stdout is not None:
             self.process.stdout.close()

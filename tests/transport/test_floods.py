@@ -9,12 +9,21 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
+from kmip_server import metrics
 from kmip_server.protocol.enums import ResultStatus
+from kmip_server.transport.kmip import Answerer, KmipFactory, over_tls
 from kmip_server.transport.limits import HANDSHAKE_GRACE_SECONDS, RESERVED_DESCRIPTORS, Admission, Limits, Place
+from kmip_server.transport.tls import ServerTLS
 from tests.support import server as support
 from tests.support.server import WORKERS, RunningServer
 from tests.support.wire import Connection
@@ -63,7 +72,8 @@ def test_silent_connections_lock_nobody_out(
 
 @pytest.mark.skipif(WORKERS > 1, reason="takes the descriptors of one process")
 def test_without_descriptors_accepting_goes_on_afterwards(new_instance: Path) -> None:
-    with RunningServer(new_instance) as server:
+    # It is one process whose descriptors are counted.
+    with RunningServer(new_instance, "--set", "server.workers=1") as server:
         assert server.process is not None
         process = server.process.pid
         limits = resource.prlimit(process, resource.RLIMIT_NOFILE)
@@ -204,3 +214,23 @@ def test_a_handshake_byte_by_byte_ends_at_its_deadline(new_instance: Path) -> No
                 break
         assert ended
         assert "the client did not finish it in time" in server.log.read_text()
+
+
+def test_a_connection_that_is_gone_before_its_turn_to_be_ended_is_let_be(new_instance: Path) -> None:
+    """Its TLS is gone with it: to end it then is an error in Twisted."""
+    certs = new_instance / "certs"
+    tls = ServerTLS(
+        profile="modern",
+        certificate=certs / "server.pem",
+        private_key=certs / "server.key",
+        client_ca=[certs / "ca.pem"],
+    )
+    factory = KmipFactory(Clock(), cast(Answerer, None), tls, Limits())
+    wrapped = over_tls(factory).buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+    assert wrapped is not None
+    wrapped.makeConnection(StringTransport())
+    (connection,) = factory._connections.values()
+    wrapped.connectionLost(Failure(ConnectionDone()))
+    dropped = metrics.value("kmip_connections_dropped_total", cause="limit")
+    factory._end([(connection, "limit")])
+    assert metrics.value("kmip_connections_dropped_total", cause="limit") == dropped
