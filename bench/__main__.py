@@ -100,7 +100,7 @@ def cell(work: Work, connections: int, contestant: Contestant, prepared: Traffic
         fresh=work.fresh,
         process=contestant.process,
         at_least=20 if searches else 1,
-        at_most_seconds=15.0,
+        at_most_seconds=max(5.0, 15 * seconds),
     )
     return Cell(work.name, who, connections, job, once=searches)
 

@@ -41,7 +41,7 @@ class Work:
 
 WORKS = (
     Work(GET, "Get"),
-    Work(FRESH, "Connect", (16,), fresh=True),
+    Work(FRESH, "Connect", (1, 16), fresh=True),
     Work(BATCH, "Batch"),
     Work(LOCATE, "Locate"),
     Work(ENCRYPT, "Encrypt"),

@@ -75,6 +75,11 @@ def test_our_server_is_asked_everything_and_a_refusal_is_told(tmp_path: Path) ->
             for number in range(12):
                 answer = traffic.ask(connection, messages.locate(traffic.name(number)))
                 assert answer.count(b"\x42\x00\x94\x07") == 1
+            pair = traffic.ask(connection, messages.create_key_pair())
+            private = messages.text(0x420094, messages.unique_identifier(pair, 0x420066))
+            curve = messages.text(0x42000A, "Cryptographic Domain Parameters")
+            p_256 = messages.number(0x420075, 7, 5)
+            assert p_256 in traffic.ask(connection, messages.message(0xB, private, curve))
         with pytest.raises(Refused):
             servers.load(Job(endpoint=contestant.endpoint, messages=[GET], connections=2, seconds=0.1))
 
