@@ -8,6 +8,7 @@ has room: so it is encrypted and sent at once, and what does not go goes Twisted
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from twisted.internet import tcp
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -21,6 +22,11 @@ class OverTLS(TLSMemoryBIOFactory):
 
 class PromptConnection(tcp.Server):
     """A connection that sends at once what the socket takes, and asks the reactor only for the rest."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # Nor does the kernel hold it back until the peer has acknowledged what went before.
+        self.setTcpNoDelay(True)
 
     def write(self, data: bytes) -> None:
         if self.connected and not (self.disconnecting or self.dataBuffer or self._tempDataBuffer):

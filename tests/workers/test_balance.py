@@ -42,8 +42,8 @@ def test_all_that_are_there_count_for_the_bound_of_all() -> None:
     other, ending = serving(board, 1, 3), serving(board, 0, 4)
     ending.state = State.ENDING
     assert board.connections_elsewhere(own) == 7
-    admission = Admission(Limits(max_connections=100))
-    admission.share(9, lambda: board.connections_elsewhere(own))
+    admission = Admission(Limits(max_connections=100, max_connections_in_all=9))
+    admission.elsewhere = lambda: board.connections_elsewhere(own)
     places = [Place(host="a", since=float(number)) for number in range(3)]
     assert [admission.enter(place)[0] for place in places[:2]] == [None, None]
     assert admission.enter(places[2]) == (places[0], "total")
