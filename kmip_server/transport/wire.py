@@ -7,10 +7,11 @@ has room: so it is encrypted and sent at once, and what does not go goes Twisted
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
-from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.interfaces import IProtocol, IReactorFDSet
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 
@@ -23,8 +24,16 @@ class OverTLS(TLSMemoryBIOFactory):
 class PromptConnection(tcp.Server):
     """A connection that sends at once what the socket takes, and asks the reactor only for the rest."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: IProtocol,
+        client: tuple[object, ...],
+        server: tcp.Port,
+        sessionno: int,
+        reactor: IReactorFDSet,
+    ) -> None:
+        super().__init__(sock, protocol, client, server, sessionno, reactor)
         # Nor does the kernel hold it back until the peer has acknowledged what went before.
         self.setTcpNoDelay(True)
 
