@@ -296,8 +296,11 @@ def test_a_stream_whose_worker_is_gone_is_unknown(new_instance: Path) -> None:
         one, other = both.clients.values()
         uid = activated(one, one.call(Operation.CREATE, create()).unique_identifier)
         value = begun(one, uid)
+        before = processes(server)
         kill(worker_of(server, one.connection))
         assert one.connection.receive() == b""
+        # Handed over before the other has heard of the end, the request would share it: its outcome is unknown.
+        until(lambda: set(processes(server)) - set(before), "another in its place")
         with pytest.raises(Refused, match=UNKNOWN):
             other.call(Operation.ENCRYPT, part(uid, value))
         # The same at whoever comes in its place, and its own operations are known to both.
