@@ -353,6 +353,8 @@ class Executor:
                 deliver(reply)
             self._wake_at_end_of_turn()
 
+        # First, or the reactor would be woken only to wait for the turn.
+        self._side.end()
         self._call_in_reactor(deliver_all)
 
     # --- the pool -----------------------------------------------------------------------------
