@@ -31,7 +31,7 @@ from kmip_server.protocol.versions import V1_4
 from kmip_server.work.weight import LONG_BATCH
 from tests.support import requests as r
 from tests.support.engine import child, children, request_message, told
-from tests.support.server import RunningServer, make_instance
+from tests.support.server import WORKERS, RunningServer, make_instance
 from tests.support.wire import TIMEOUT_SECONDS, Client, Connection, context
 
 Op = Operation
@@ -251,13 +251,26 @@ def many_connections_of_one_address(server: RunningServer, good: Good) -> None:
         each.sendall(QUERY)
         assert each.recv(8)
     good.wait_for(3)
-    for _ in range(3):
-        with pytest.raises(OSError), wrapped(server) as refused:
-            refused.sendall(QUERY)
-            assert not refused.recv(8)
-            raise ConnectionError
-    for each in peers:
-        each.close()
+    # With several workers each has its part of the bound, and two more: they cannot be spread to the last one.
+    slack = 2 * WORKERS if WORKERS > 1 else 0
+    further = [wrapped_if_let_in(server) for _ in range(slack + 3)]
+    assert sum(each is not None for each in further) <= slack
+    for each in (*peers, *further):
+        if each is not None:
+            each.close()
+
+
+def wrapped_if_let_in(server: RunningServer) -> ssl.SSLSocket | None:
+    """A connection that is answered; None where it is refused."""
+    try:
+        connection = wrapped(server)
+        connection.sendall(QUERY)
+        if connection.recv(8):
+            return connection
+        connection.close()
+    except OSError:
+        pass
+    return None
 
 
 def answers_that_are_not_read(server: RunningServer, good: Good) -> None:
