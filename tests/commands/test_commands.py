@@ -210,7 +210,7 @@ def test_what_is_broken_is_one_clear_sentence(tmp_path: Path, break_it: object) 
     expected = break_it(folder)  # type: ignore[operator]
     config = str(folder / "kmip-server.toml")
     for name_, *arguments in (
-        ("kmip-server", "run", "--config", config, "--port", "0"),
+        ("kmip-server", "run", "--config", config, "--port", "0", "--admin-port", "0"),
         ("kmip-server", "check", "--config", config),
     ):
         refused = run(name_, *arguments, check=False)

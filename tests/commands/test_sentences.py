@@ -90,16 +90,17 @@ def test_check_says_how_much_room_there_is(
 def test_a_disk_that_fills_is_told_and_logged(new_instance: Path) -> None:
     """No file may grow over what the log needs: as where the disk is full."""
     with RunningServer(new_instance) as server:
-        assert server.process is not None
-        bounds = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (8192, bounds[1]))
+        bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+        for process in server.workers():
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (8192, bounds[1]))
         refused = server.admin(
             "client", "enroll", "x", "--role", "Appliance", "--out", str(new_instance / "x"), check=False
         )
         assert "the database refused" in complaint(refused, 1)
         assert "an administrative action failed: the database refused" in server.log.read_text()
         assert "Traceback" not in server.log.read_text()
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, bounds)
+        for process in server.workers():
+            resource.prlimit(process, resource.RLIMIT_FSIZE, bounds)
         server.admin("client", "enroll", "x", "--role", "Appliance", "--out", str(new_instance / "x"))
 
 

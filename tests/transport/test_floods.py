@@ -70,7 +70,6 @@ def test_silent_connections_lock_nobody_out(
         assert "Traceback" not in log
 
 
-@pytest.mark.skipif(WORKERS > 1, reason="takes the descriptors of one process")
 def test_without_descriptors_accepting_goes_on_afterwards(new_instance: Path) -> None:
     # It is one process whose descriptors are counted.
     with RunningServer(new_instance, "--set", "server.workers=1") as server:
