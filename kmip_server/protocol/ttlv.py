@@ -50,18 +50,14 @@ _TAG_SPACES = (0x42, 0x54)
 
 def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Item:
     """The one item that `data` is. Raises CodecError if it is anything else, or more than that."""
-    items = _decode_items(data, 0, len(data), max_depth + 1)
+    items = decode_items(data, 0, len(data), max_depth + 1)
     if len(items) != 1:
         raise CodecError("a message is one structure, with nothing before or after it")
     return items[0]
 
 
-def decode_items(data: bytes, at: int, end: int, max_depth: int = MAX_DEPTH) -> list[Item]:
-    """The items from `at` to `end`, one after the other. Raises CodecError where they are none."""
-    return _decode_items(data, at, end, max_depth)
-
-
-def _decode_items(data: bytes, at: int, end: int, depth: int) -> list[Item]:
+def decode_items(data: bytes, at: int, end: int, depth: int = MAX_DEPTH) -> list[Item]:
+    """The items from `at` to `end`, one after the other, nested at most so deep. Raises CodecError."""
     if depth == 0:
         raise CodecError("structures are nested too deeply")
     items: list[Item] = []
@@ -77,7 +73,7 @@ def _decode_items(data: bytes, at: int, end: int, depth: int) -> list[Item]:
         if kind == STRUCTURE:
             if at > end:
                 raise CodecError("a structure is longer than what holds it")
-            items.append((tag, kind, _decode_items(data, start, at, depth - 1)))
+            items.append((tag, kind, decode_items(data, start, at, depth - 1)))
             continue
         at += -length & 7
         if at > end:

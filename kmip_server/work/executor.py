@@ -5,8 +5,9 @@ Strategy: the thread drains what waits, evaluates each against one snapshot, app
 in a queue of its own, is evaluated on a small pool, one request of a peer at a time, and joins a later group. Peers
 take turns in both queues (`fair.py`). A request whose objects changed under it is evaluated again, before what came
 later, under the same request identifier; one that the database refuses is refused to the client. Nothing is
-answered that is not durable. The fate of each request is told to the answerer before its reply leaves, once. Reader
-and writer are opened before anybody is served, and recover by themselves: the thread goes on whatever happens.
+answered that is not durable, but for what only reads where the settings say so (`deferral.py`). The fate of each
+request is told to the answerer before its reply leaves, once. Reader and writer are opened before anybody is
+served, and recover by themselves: the thread goes on whatever happens.
 """
 
 from __future__ import annotations
@@ -304,6 +305,10 @@ class Executor:
         except StoreUnavailable as error:
             self._deferral.failed()
             log.error("the record of reads waits: %s", error.message)
+        except Exception:
+            # Those it is about have been answered: this is no fault of their group.
+            self._deferral.failed()
+            log.exception("the record of reads waits")
 
     def _evaluate(self, jobs: list[_Job], reader: Snapshots) -> list[Evaluation]:
         """Of the first at least, and of as many more as there is time for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,32 @@ def until(happened: Callable[[], Any], what: str = "") -> Any:
         assert time.monotonic() < deadline, f"it never came: {what}"
         time.sleep(PAUSE_SECONDS)
     return result
+
+
+class Crowd:
+    """Clients that do the same all the time, each on a thread of its own."""
+
+    def __init__(self, server: RunningServer, count: int) -> None:
+        self.faults: list[str] = []
+        self._server = server
+        self._tls = context(server)
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
+        for each in self._threads:
+            each.start()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._turn()
+
+    def _turn(self) -> None:
+        """What one of them does."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        self._ending.set()
+        for each in self._threads:
+            each.join(60)
 
 
 def processes(server: RunningServer) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 from cryptography import x509
@@ -26,22 +27,21 @@ def contexts(request: pytest.FixtureRequest) -> tuple[SSL.Context, SSL.Context]:
     return server, client
 
 
-def sent(connection: SSL.Connection) -> bytes:
-    """All that it has to send, as Twisted takes it."""
+def taken(take: Callable[[int], bytes]) -> bytes:
+    """All that there is, as Twisted takes it."""
     parts = []
     with contextlib.suppress(SSL.WantReadError):
         while True:
-            parts.append(connection.bio_read(1 << 15))
+            parts.append(take(1 << 15))
     return b"".join(parts)
+
+
+def sent(connection: SSL.Connection) -> bytes:
+    return taken(connection.bio_read)
 
 
 def read(connection: SSL.Connection) -> bytes:
-    """All that can be read, as Twisted reads it."""
-    parts = []
-    with contextlib.suppress(SSL.WantReadError):
-        while True:
-            parts.append(connection.recv(1 << 15))
-    return b"".join(parts)
+    return taken(connection.recv)
 
 
 def pair(contexts: tuple[SSL.Context, SSL.Context]) -> tuple[RecordConnection, SSL.Connection]:

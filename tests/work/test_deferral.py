@@ -187,3 +187,26 @@ def test_what_was_destroyed_meanwhile_is_not_given_out(engine: Engine) -> None:
     harness.submit(message(Operation.GET, GetRequest(unique_identifier=uid)))
     assert harness.wait(1) == [ResultStatus.OPERATION_FAILED]
     harness.executor.stop()
+
+
+def test_a_fault_in_writing_what_waits_answers_nobody_twice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deferral, "MOST", 1)
+    uid = made(engine)
+
+    class Faulty(Told):
+        def apply(self, units: Sequence[UnitOfWork]) -> list[Outcome]:
+            if not units:
+                self.wrote.release()
+                raise RuntimeError("provoked")
+            return super().apply(units)
+
+    writer = Faulty(engine)
+    harness = Harness(engine, lambda: writer, defers_reads=True)
+    harness.submit(message(Operation.GET, GetRequest(unique_identifier=uid)))
+    assert harness.wait(1) == [ResultStatus.SUCCESS]
+    assert writer.wrote.acquire(timeout=DEADLINE)
+    harness.submit(message(Operation.GET, GetRequest(unique_identifier=uid)))
+    harness.executor.stop()
+    assert [reply is not None for reply in harness.replies] == [True, True]

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import ssl
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,8 @@ from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import V2_1
 from tests.support.engine import child
 from tests.support.server import RunningServer
-from tests.support.wire import Client, Connection, context
-from tests.support.workers import is_there, logged, processes, until
+from tests.support.wire import Client, Connection
+from tests.support.workers import Crowd, is_there, logged, processes, until
 from tests.transport.test_wire import answered
 from tests.workers.conftest import TWO
 
@@ -37,36 +36,24 @@ def edit(server: RunningServer, before: str, after: str) -> None:
     server.config.write_text(text.replace(before, after))
 
 
-class Callers:
+class Callers(Crowd):
     """Clients each of which connects, asks once and goes, all the time."""
 
     def __init__(self, server: RunningServer, count: int = 3) -> None:
         self.calls = 0
-        self.faults: list[str] = []
-        self._server = server
-        self._tls = context(server)
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
-        for each in self._threads:
-            each.start()
+        super().__init__(server, count)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                with Connection(self._server, tls=self._tls) as connection:
-                    assert answered(connection) == ResultStatus.SUCCESS
-                self.calls += 1
-            except Exception as error:
-                self.faults.append(repr(error))
+    def _turn(self) -> None:
+        try:
+            with Connection(self._server, tls=self._tls) as connection:
+                assert answered(connection) == ResultStatus.SUCCESS
+            self.calls += 1
+        except Exception as error:
+            self.faults.append(repr(error))
 
     def more(self, count: int) -> None:
         goal = self.calls + count
         until(lambda: self.calls >= goal or self.faults, "more calls")
-
-    def end(self) -> None:
-        self._ending.set()
-        for each in self._threads:
-            each.join(60)
 
 
 def test_nobody_is_refused_through_two_renewals(own_pair: RunningServer) -> None:

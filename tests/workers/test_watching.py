@@ -15,50 +15,38 @@ from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.versions import V2_1
 from tests.support.requests import create
 from tests.support.server import RunningServer
-from tests.support.wire import Client, Connection, context
-from tests.support.workers import connection_to, is_there, kill, logged, processes, until, worker_of
+from tests.support.wire import Client, Connection
+from tests.support.workers import Crowd, connection_to, is_there, kill, logged, processes, until, worker_of
 from tests.transport.test_wire import answered
 from tests.workers.conftest import TWO
 
 CLIENTS = 4
 
 
-class Makers:
+class Makers(Crowd):
     """Clients that make keys as fast as they can, and connect again whenever their connection is gone."""
 
     def __init__(self, server: RunningServer) -> None:
         self.made: list[str] = []
-        self.faults: list[str] = []
         self.lost = 0
-        self._server = server
-        self._tls = context(server)
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
-        for each in self._threads:
-            each.start()
+        super().__init__(server, CLIENTS)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                with Connection(self._server, tls=self._tls) as connection:
-                    client = Client(connection, V2_1)
-                    while not self._ending.is_set():
-                        self.made.append(client.call(Operation.CREATE, create()).unique_identifier)
-            except ConnectionRefusedError as error:
-                self.faults.append(str(error))
-            except Exception:
-                # The connection was the dead worker's; what was under way on it is not known.
-                self.lost += 1
+    def _turn(self) -> None:
+        try:
+            with Connection(self._server, tls=self._tls) as connection:
+                client = Client(connection, V2_1)
+                while not self._ending.is_set():
+                    self.made.append(client.call(Operation.CREATE, create()).unique_identifier)
+        except ConnectionRefusedError as error:
+            self.faults.append(str(error))
+        except Exception:
+            # The connection was the dead worker's; what was under way on it is not known.
+            self.lost += 1
 
     def more(self, count: int) -> None:
         """Wait until so many more keys are acknowledged."""
         goal = len(self.made) + count
         until(lambda: len(self.made) >= goal, "more keys")
-
-    def end(self) -> None:
-        self._ending.set()
-        for each in self._threads:
-            each.join(60)
 
 
 def rows(server: RunningServer) -> list[dict[str, object]]:
