@@ -7,8 +7,8 @@ changing every hash that follows. `verify.py` re-derives all of it from the byte
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
+from json.encoder import encode_basestring as _text
 
 from kmip_server.engine.ports import AuditEntry
 
@@ -37,30 +37,13 @@ FIELDS = (
 CHAIN_START = "chain start"
 """The operation of a chain's first record; its `object` names the heads of chains before it that none names yet."""
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def serialised(entry: AuditEntry, chain: int, number: int, time: int) -> str:
     """The record's text. Unambiguous: JSON strings hold whatever a client sent."""
-    return _encode(
-        [
-            FORMAT,
-            chain,
-            number,
-            time,
-            entry.request_identifier,
-            entry.principal,
-            entry.authentication,
-            entry.source,
-            entry.operation,
-            entry.version,
-            entry.object,
-            entry.outcome,
-            entry.reason,
-            entry.rule,
-            entry.policy_revision,
-            entry.client_correlation_value,
-        ]
+    return (
+        f"[{FORMAT},{chain},{number},{time},{_text(entry.request_identifier)},{_text(entry.principal)},"
+        f"{_text(entry.authentication)},{_text(entry.source)},{_text(entry.operation)},{_text(entry.version)},"
+        f"{_text(entry.object)},{_text(entry.outcome)},{_text(entry.reason)},{_text(entry.rule)},"
+        f"{entry.policy_revision:d},{_text(entry.client_correlation_value)}]"
     )
 
 

@@ -256,9 +256,7 @@ def _encoded_version(version: Version) -> bytes:
     return ttlv.encode(encode_structure(numbers, version))
 
 
-_PROTOCOL_VERSIONS: dict[Version, Item] = {
-    version: (Tag.PROTOCOL_VERSION, ttlv.ENCODED, _encoded_version(version)) for version in Version
-}
+_PROTOCOL_VERSIONS: dict[Version, bytes] = {version: _encoded_version(version) for version in Version}
 
 
 def _version(header: list[Item], served: tuple[Version, ...]) -> Version:
@@ -290,6 +288,16 @@ def _plain_version(item: Item) -> Version | None:
 def _batch_item(item: Item, version: Version) -> RequestBatchItem | RejectedBatchItem:
     if item[0] != Tag.BATCH_ITEM or item[1] != STRUCTURE:
         raise CodecError("a Request Message has only Batch Items after its header")
+    fields = item[2]
+    if len(fields) == 2 and fields[0][:2] == _PLAIN_OPERATION and fields[1][0] == _PAYLOAD:
+        # As nearly all have it; anything else is taken apart.
+        return RequestBatchItem(
+            operation=fields[0][2],
+            ephemeral=None,
+            unique_batch_item_id=None,
+            request_payload=fields[1],
+            message_extensions=(),
+        )
     try:
         return decode_fields(RequestBatchItem, item[2], version)
     except KmipError as error:
@@ -298,6 +306,10 @@ def _batch_item(item: Item, version: Version) -> RequestBatchItem | RejectedBatc
             unique_batch_item_id=_found(item[2], Tag.UNIQUE_BATCH_ITEM_ID, BYTE_STRING),
             error=error,
         )
+
+
+_PLAIN_OPERATION = (int(Tag.OPERATION), ENUMERATION)
+_PAYLOAD = int(Tag.REQUEST_PAYLOAD)
 
 
 def _found(items: list[Item], tag: Tag, kind: int) -> Any:
@@ -331,32 +343,32 @@ def encode_response(
     Its header holds only what every version has, and what the client asked for: some stop at anything more. So the
     server's Correlation Value goes only to a client that sent one of its own.
     """
-    header: list[Item] = [_PROTOCOL_VERSIONS[version], (Tag.TIME_STAMP, DATE_TIME, time_stamp)]
+    header = [_PROTOCOL_VERSIONS[version], ttlv.long_item(DATE_TIME, Tag.TIME_STAMP, time_stamp)]
     if client_correlation_value is not None and version >= V1_4:
-        header.append((Tag.CLIENT_CORRELATION_VALUE, TEXT_STRING, client_correlation_value))
+        header.append(ttlv.encode((Tag.CLIENT_CORRELATION_VALUE, TEXT_STRING, client_correlation_value)))
         if server_correlation_value is not None:
-            header.append((Tag.SERVER_CORRELATION_VALUE, TEXT_STRING, server_correlation_value))
-    header.append((Tag.BATCH_COUNT, INTEGER, len(batch_items)))
-    items: list[Item] = [(Tag.RESPONSE_HEADER, STRUCTURE, header)]
-    items += [(Tag.BATCH_ITEM, STRUCTURE, _result_fields(item)) for item in batch_items]
-    return ttlv.encode((Tag.RESPONSE_MESSAGE, STRUCTURE, items))
+            header.append(ttlv.encode((Tag.SERVER_CORRELATION_VALUE, TEXT_STRING, server_correlation_value)))
+    header.append(ttlv.word_item(INTEGER, Tag.BATCH_COUNT, len(batch_items)))
+    parts = [ttlv.structure(Tag.RESPONSE_HEADER, header)]
+    parts += [ttlv.structure(Tag.BATCH_ITEM, _result_fields(item)) for item in batch_items]
+    return ttlv.structure(Tag.RESPONSE_MESSAGE, parts)
 
 
-def _result_fields(result: ResponseBatchItem) -> list[Item]:
-    """A batch item's fields, in the standard's order: the same in every version."""
-    items: list[Item] = []
+def _result_fields(result: ResponseBatchItem) -> list[bytes]:
+    """A batch item's fields, encoded, in the standard's order: the same in every version."""
+    fields: list[bytes] = []
     if result.operation is not None:
-        items.append((Tag.OPERATION, ENUMERATION, result.operation))
+        fields.append(ttlv.word_item(ENUMERATION, Tag.OPERATION, result.operation))
     if result.unique_batch_item_id is not None:
-        items.append((Tag.UNIQUE_BATCH_ITEM_ID, BYTE_STRING, result.unique_batch_item_id))
-    items.append((Tag.RESULT_STATUS, ENUMERATION, result.result_status))
+        fields.append(ttlv.encode((Tag.UNIQUE_BATCH_ITEM_ID, BYTE_STRING, result.unique_batch_item_id)))
+    fields.append(ttlv.word_item(ENUMERATION, Tag.RESULT_STATUS, result.result_status))
     if result.result_reason is not None:
-        items.append((Tag.RESULT_REASON, ENUMERATION, result.result_reason))
+        fields.append(ttlv.word_item(ENUMERATION, Tag.RESULT_REASON, result.result_reason))
     if result.result_message is not None:
-        items.append((Tag.RESULT_MESSAGE, TEXT_STRING, result.result_message))
+        fields.append(ttlv.encode((Tag.RESULT_MESSAGE, TEXT_STRING, result.result_message)))
     if result.response_payload is not None:
-        items.append(result.response_payload)
-    return items
+        fields.append(ttlv.encode(result.response_payload))
+    return fields
 
 
 def operation_of(value: int) -> Operation | None:

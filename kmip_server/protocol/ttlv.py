@@ -121,8 +121,26 @@ def _eight_byte_value(data: bytes, start: int, length: int, kind: int) -> int | 
     return value
 
 
+def structure(tag: int, parts: list[bytes]) -> bytes:
+    """The bytes of a structure whose items are encoded already."""
+    return b"".join((_HEADER.pack(tag << 8 | STRUCTURE, sum(map(len, parts))), *parts))
+
+
+def word_item(kind: int, tag: int, value: int) -> bytes:
+    """The bytes of an Integer, an Enumeration or an Interval that is not negative."""
+    return _WHOLE_UNSIGNED.pack(tag << 8 | kind, 4, value)
+
+
+def long_item(kind: int, tag: int, value: int) -> bytes:
+    """The bytes of a Long Integer, a Date-Time or a Boolean."""
+    return _WHOLE_LONG.pack(tag << 8 | kind, 8, value)
+
+
 def encode(item: Item) -> bytes:
     """The bytes of an item. The item must be well formed: it comes from our own code."""
+    if item[1] == ENCODED:
+        encoded: bytes = item[2]
+        return encoded
     parts: list[bytes] = []
     _encode_into(parts, item)
     return b"".join(parts)

@@ -40,13 +40,13 @@ class Duties:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
-        self._log = WriteAheadLog(database)
+        self._log = WriteAheadLog(database, monotonic)
         holder = f"{node[:64]} {os.getpid()} {uuid.uuid4()}"
         self._checkpoints = Lease("checkpoint", holder, TERM_SECONDS, monotonic)
 
     def look(self) -> None:
         """Do what is to be done and is this process's to do. Raises StoreUnavailable."""
-        if not self._log.is_long():
+        if not self._log.is_due():
             return
         with self._connection as connection:
             self._checkpoint(connection)

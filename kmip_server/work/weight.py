@@ -18,26 +18,19 @@ LONG_BATCH = 16
 """A message with more items is slow, whatever they are."""
 
 
-def _operation(operation: Operation) -> bytes:
-    return ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, operation))
-
-
-# Making a pair can take seconds, a password is checked by a function made to be slow, and a signature with a long
-# RSA key takes as long as a hundred other requests.
-_SLOW = (
-    *map(_operation, MAKES_A_PAIR),
-    _operation(Operation.SIGN),
-    ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD)),
-)
+# Making a pair can take seconds, and a signature with a long RSA key takes as long as a hundred other requests.
+_SLOW = frozenset((*MAKES_A_PAIR, Operation.SIGN))
+# A password is checked by a function made to be slow.
+_PASSWORD = ttlv.encode((Tag.CREDENTIAL_TYPE, ttlv.ENUMERATION, CredentialType.USERNAME_AND_PASSWORD))
 # A private key that is brought in is validated.
-_BRINGS = (_operation(Operation.REGISTER), _operation(Operation.IMPORT))
+_BRINGS = frozenset((Operation.REGISTER, Operation.IMPORT))
 _PRIVATE_KEY = ttlv.encode((Tag.OBJECT_TYPE, ttlv.ENUMERATION, ObjectType.PRIVATE_KEY))
 # A Locate that names no Name may have to look at every object.
-_LOCATE = _operation(Operation.LOCATE)
 _NAMES = (
     ttlv.encode((Tag.ATTRIBUTE_NAME, ttlv.TEXT_STRING, Tag.NAME.title)),
     Tag.NAME.to_bytes(3, "big") + bytes([ttlv.STRUCTURE]),
 )
+_OPERATION = ttlv.encode((Tag.OPERATION, ttlv.ENUMERATION, 0))[:8]
 _BATCH_COUNT = ttlv.encode((Tag.BATCH_COUNT, ttlv.INTEGER, 0))[:8]
 
 
@@ -48,8 +41,19 @@ def is_slow(message: bytes) -> bool:
         if int.from_bytes(message[at + 8 : at + 12], "big") > LONG_BATCH:
             return True
         at = message.find(_BATCH_COUNT, at + 8)
-    if any(each in message for each in _SLOW):
+    locates, brings = 0, False
+    at = message.find(_OPERATION)
+    while at >= 0:
+        operation = int.from_bytes(message[at + 8 : at + 12], "big")
+        if operation in _SLOW:
+            return True
+        if operation == Operation.LOCATE:
+            locates += 1
+        elif operation in _BRINGS:
+            brings = True
+        at = message.find(_OPERATION, at + 8)
+    if _PASSWORD in message:
         return True
-    if _LOCATE in message and message.count(_LOCATE) > sum(map(message.count, _NAMES)):
+    if locates and locates > sum(map(message.count, _NAMES)):
         return True
-    return _PRIVATE_KEY in message and any(each in message for each in _BRINGS)
+    return brings and _PRIVATE_KEY in message

@@ -16,7 +16,7 @@ from kmip_server.errors import StoreUnavailable
 from kmip_server.store import migrate
 from kmip_server.store.database import LOG_BYTES, Kept
 from kmip_server.store.lease import MARGIN, Lease
-from kmip_server.store.log import WriteAheadLog
+from kmip_server.store.log import CHECKPOINT_SECONDS, WriteAheadLog
 from kmip_server.work.duties import TERM_SECONDS, Duties
 from tests.store.conftest import Connect
 
@@ -167,31 +167,57 @@ def length(path: Path) -> int:
     return path.with_name(path.name + "-wal").stat().st_size
 
 
-def test_the_log_is_not_cut_within_a_commit(path: Path, writing: sqlite3.Connection) -> None:
-    """Until it is very long: that a request waits for a checkpoint is the exception."""
+def test_no_checkpoint_is_made_within_a_commit(path: Path, writing: sqlite3.Connection) -> None:
+    """Until the log is very long: that a request waits for a checkpoint is the exception."""
     before = path.stat().st_size
-    while length(path) <= 2 * LOG_BYTES:
+    while length(path) <= LOG_BYTES:
         write(writing, 50)
     assert path.stat().st_size == before
 
 
 def test_the_duty_keeps_it_short(path: Path, connect: Connect, writing: sqlite3.Connection) -> None:
-    before = path.stat().st_size
-    duties = Duties(Kept(connect), path, "node")
-    for _ in range(5):
-        while length(path) <= LOG_BYTES:
-            duties.look()
-            write(writing, 50)
-        grown = length(path)
+    before, clock = path.stat().st_size, Watch()
+    duties = Duties(Kept(connect), path, "node", clock)
+    write(writing, 400)
+    duties.look()
+    longest = length(path)
+    for _ in range(10):
+        # The next transaction begins the log anew, in the file as it is.
+        write(writing, 100)
+        clock.now += CHECKPOINT_SECONDS
         duties.look()
-        # The next transaction begins the log anew, and its file is cut to the bound.
-        write(writing, 1)
-        assert length(path) <= LOG_BYTES < grown
+        assert length(path) == longest
     assert path.stat().st_size > before
     assert connect().execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert connect().execute("SELECT holder LIKE 'node %', turn FROM leases").fetchone() == (1, 1)
+    assert connect().execute("SELECT holder LIKE 'node %' FROM leases").fetchone() == (1,)
     duties.close()
     assert connect().execute("SELECT holder FROM leases").fetchone() == ("",)
+
+
+def test_a_log_that_grew_long_once_is_cut(path: Path, connect: Connect, writing: sqlite3.Connection) -> None:
+    clock = Watch()
+    duties = Duties(Kept(connect), path, "node", clock)
+    while length(path) <= LOG_BYTES + (1 << 20):
+        write(writing, 50)
+    duties.look()
+    write(writing, 1)
+    assert length(path) == LOG_BYTES
+    duties.close()
+
+
+def test_where_nothing_is_written_nothing_is_done(path: Path, connect: Connect, writing: sqlite3.Connection) -> None:
+    clock = Watch()
+    duties = Duties(Kept(connect), path, "node", clock)
+    write(writing, 1)
+    duties.look()
+    after = path.stat().st_mtime_ns
+    for _ in range(20):
+        clock.now += TERM_SECONDS
+        duties.look()
+    # Not even a lease is held for it.
+    assert path.stat().st_mtime_ns == after
+    assert connect().execute("SELECT turn FROM leases").fetchone() == (1,)
+    duties.close()
 
 
 def test_of_two_processes_the_one_with_the_lease_does_it(
@@ -199,12 +225,9 @@ def test_of_two_processes_the_one_with_the_lease_does_it(
 ) -> None:
     clock = Watch()
     first, second = (Duties(Kept(connect), path, name, clock) for name in ("first", "second"))
-    while length(path) <= LOG_BYTES:
-        write(writing, 50)
+    write(writing, 50)
     first.look()
-    write(writing, 1)
-    while length(path) <= LOG_BYTES:
-        write(writing, 50)
+    write(writing, 50)
     before = path.stat().st_size
     second.look()
     assert path.stat().st_size == before
@@ -217,17 +240,19 @@ def test_of_two_processes_the_one_with_the_lease_does_it(
 def test_what_a_reader_needs_stays_and_comes_later(
     path: Path, connect: Connect, writing: sqlite3.Connection
 ) -> None:
-    reader = connect()
+    reader, clock = connect(), Watch()
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM names").fetchone()
-    while length(path) <= LOG_BYTES:
-        write(writing, 50)
-    log, checking = WriteAheadLog(path), connect()
+    write(writing, 50)
+    log, checking = WriteAheadLog(path, clock), connect()
     assert not log.checkpoint(checking)
-    assert log.is_long()
+    assert not log.is_due()
+    clock.now += CHECKPOINT_SECONDS
+    assert log.is_due()
     reader.execute("COMMIT")
     assert log.checkpoint(checking)
-    assert not log.is_long()
+    clock.now += CHECKPOINT_SECONDS
+    assert not log.is_due()
 
 
 # --- the schema ---------------------------------------------------------------------------------
