@@ -115,7 +115,8 @@ def collected(
                 f"the Attribute Index of {attribute.key.title} is from 0 to {MAX_GIVEN_INDEX - 1}"
             )
         seen.add(attribute.key)
-        gathered.append(attribute._replace(value=completed(context, attribute.value, imported=imported)))
+        value = completed(context, attribute.value, imported=imported)
+        gathered.append(attribute if value is attribute.value else attribute._replace(value=value))
     made = AttributeSet(gathered)
     for key in seen:
         check_instances(key, made.instances(key))
@@ -125,6 +126,8 @@ def collected(
 
 def overriding(base: AttributeSet, over: AttributeSet) -> AttributeSet:
     """`base` with every attribute that `over` has replaced by it."""
+    if not base.count():
+        return over
     return AttributeSet([a for a in base if a.key not in over] + list(over))
 
 

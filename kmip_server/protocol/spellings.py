@@ -133,6 +133,12 @@ def decode_named(item: Item, version: Version, decode_value: DecodeValue = _deco
     """One 1.x Attribute structure. Raises InvalidAttributeValue for a value of the wrong kind."""
     if item[1] != STRUCTURE:
         raise InvalidAttributeValue("Attribute must be a Structure")
+    fields = item[2]
+    if len(fields) == 2 and fields[0][:2] == _PLAIN_NAME and fields[1][0] == _PLAIN_VALUE:
+        # As nearly all have it; anything else is taken apart.
+        row = BY_NAME.get(fields[0][2])
+        if row is not None:
+            return Attribute(row.tag, None, decode_value(row, fields[1], version))
     named = decode_fields(_NamedAttribute, item[2], version)
     key = key_of_name(named.attribute_name)
     if named.vendor_identification:
@@ -145,6 +151,10 @@ def decode_named(item: Item, version: Version, decode_value: DecodeValue = _deco
     if isinstance(key, VendorAttribute):
         return Attribute(key, named.attribute_index, _custom_value(value))
     return Attribute(key, named.attribute_index, decode_value(ROWS[key], value, version))
+
+
+_PLAIN_NAME = (int(Tag.ATTRIBUTE_NAME), TEXT_STRING)
+_PLAIN_VALUE = int(Tag.ATTRIBUTE_VALUE)
 
 
 def encode_named(attribute: Attribute, version: Version) -> Item:

@@ -258,13 +258,9 @@ class Writer:
         self._connection.execute("SAVEPOINT unit")
         try:
             # Names that are given up are free for others of the same unit.
-            for write in unit.writes:
-                if write.read_revision:
-                    self._update(write)
-                else:
-                    self._insert(write)
-            for write in unit.writes:
-                self._index(write)
+            ids = [self._update(write) if write.read_revision else self._insert(write) for write in unit.writes]
+            for write, object_id in zip(unit.writes, ids, strict=True):
+                self._index(write, object_id)
         except (_Overtaken, sqlite3.IntegrityError):
             return self._without(Outcome.OVERTAKEN)
         except Exception as error:
@@ -281,15 +277,19 @@ class Writer:
         self._connection.execute("RELEASE unit")
         return outcome
 
-    def _insert(self, write: Write) -> None:
+    def _insert(self, write: Write) -> int:
+        """Returns the row's id."""
         stored = write.stored
         values = _values(stored) | {
             "unique_identifier": stored.unique_identifier,
             "revision": 1,
         }
-        self._connection.execute(_INSERT.text, _INSERT.bind(values))
+        object_id = self._connection.execute(_INSERT.text, _INSERT.bind(values)).lastrowid
+        assert object_id is not None
+        return object_id
 
-    def _update(self, write: Write) -> None:
+    def _update(self, write: Write) -> int:
+        """Returns the row's id."""
         values = _values(write.stored) | {"revision": write.read_revision + 1}
         bound = {f"new_{name}": values[name] for name in _CHANGING}
         bound |= {"identifier": write.stored.unique_identifier, "read_revision": write.read_revision}
@@ -300,10 +300,11 @@ class Writer:
         _DELETE_TERMS.run(self._connection, object_id=object_id)
         if write.material_changed:
             _DELETE_MATERIAL.run(self._connection, object_id=object_id)
+        return object_id
 
-    def _index(self, write: Write) -> None:
+    def _index(self, write: Write, object_id: int) -> None:
         """Everything that hangs on the object's row."""
-        object_id, stored = self._object_id(write), write.stored
+        stored = write.stored
         if write.material_changed and stored.sealed is not None:
             sealed = stored.sealed
             _INSERT_MATERIAL.run(
