@@ -40,7 +40,7 @@ class Work:
 
 
 WORKS = (
-    Work(GET, "Get"),
+    Work(GET, "Get", (1, 16, 32, 128)),
     Work(FRESH, "Connect", (1, 16), fresh=True),
     Work(BATCH, "Batch"),
     Work(LOCATE, "Locate"),

@@ -184,7 +184,9 @@ class Application:
         return Reader(self.open_connection, on_snapshot=self.identities.refresh)
 
     def open_writer(self) -> Writer:
-        return Writer(self.open_connection, self.clock, node_of(self.settings), self.turn.executor.end)
+        return Writer(
+            self.open_connection, self.clock, node_of(self.settings), self.turn.executor.end, self.worker.writing
+        )
 
     def duties(self) -> Duties:
         return Duties(Kept(self.open_connection), self.database, node_of(self.settings))

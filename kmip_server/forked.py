@@ -23,6 +23,7 @@ from kmip_server.app import opened, set_up_logging
 from kmip_server.config.settings import Settings
 from kmip_server.errors import KmipError, SettingsError, told
 from kmip_server.protocol import codec
+from kmip_server.store.turn import WriteTurn
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.board import Board, Line, State
@@ -36,6 +37,15 @@ _SETTINGS_FAULT, _FAULT = b"settings ", b"failed "
 _MESSAGE = 4096
 END_SECONDS = 5.0
 """What an orderly end may take besides the requests under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Made before the first fork, and the same in every worker."""
+
+    listening: Listening
+    board: Board
+    writing: WriteTurn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +117,13 @@ def load_modules() -> None:
 def fork(
     start: Start,
     slot: int,
-    listening: Listening,
-    board: Board,
+    shared: Shared,
     replaced: int,
     signals: Sequence[int],
     leave_to_parent: Callable[[], None],
 ) -> Process:
     """Start a worker. `signals` are the parent's own: none of them may be handled by its code in the child."""
-    line = board.take(slot, replaced)
+    line = shared.board.take(slot, replaced)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -127,8 +136,8 @@ def fork(
                 leave_to_parent()
                 ours.close()
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-                worker = Worker(slot=slot, count=start.settings.server.workers, number=line.number)
-                code = _serve(start, worker, listening, board, line, theirs)
+                worker = Worker(slot, start.settings.server.workers, line.number, shared.writing)
+                code = _serve(start, worker, shared, line, theirs)
             except BaseException:
                 log.exception("worker %d failed", slot)
             finally:
@@ -157,9 +166,7 @@ def _become_worker() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _serve(
-    start: Start, worker: Worker, listening: Listening, board: Board, line: Line, channel: socket.socket
-) -> int:
+def _serve(start: Start, worker: Worker, shared: Shared, line: Line, channel: socket.socket) -> int:
     """Serve until SIGTERM, or until the supervisor is gone. Returns the exit code."""
     settings, tls = start.settings, start.tls
     set_up_logging(settings, f"worker {worker.slot} ")
@@ -174,7 +181,7 @@ def _serve(
             tls.is_pinned = application.is_pinned
             from kmip_server.serve import Serving
 
-            serving = Serving(application, listening, tls, board, line)
+            serving = Serving(application, shared.listening, tls, shared.board, line)
             drain_seconds = settings.server.drain_seconds
             threading.Thread(
                 target=_await_orphanhood, args=(channel, serving.stop, drain_seconds), name="parent", daemon=True

@@ -23,10 +23,11 @@ from kmip_server import forked
 from kmip_server.app import prepare, say_ready, set_up_logging, tls_of
 from kmip_server.config.settings import MAX_WORKERS, Settings
 from kmip_server.errors import KmipError, SettingsError
-from kmip_server.forked import Process, Start
+from kmip_server.forked import Process, Shared, Start
 from kmip_server.lock import InstanceLock
 from kmip_server.notify import notify
 from kmip_server.pki.files import require_private_authority
+from kmip_server.store.turn import WriteTurn
 from kmip_server.transport.sockets import addresses_of, open_sockets
 from kmip_server.work.board import SILENT_SECONDS, Board, State
 from kmip_server.work.worker import RETIRE
@@ -97,6 +98,7 @@ class Supervisor:
         prepare(settings)
         tls = tls_of(settings)
         self._listening = open_sockets(settings)
+        self._shared = Shared(self._listening, self._board, WriteTurn())
         self._addresses = addresses_of(settings)
         self._start = Start(settings=settings, tls=tls)
         forked.load_modules()
@@ -163,9 +165,7 @@ class Supervisor:
     def _fork(self, slot: _Slot, start: Start) -> Process | None:
         """A new process for the slot; None where the system refuses one: it is tried again."""
         try:
-            process = forked.fork(
-                start, slot.number, self._listening, self._board, slot.replaced, _SIGNALS, self._leave_to_parent
-            )
+            process = forked.fork(start, slot.number, self._shared, slot.replaced, _SIGNALS, self._leave_to_parent)
         except OSError as error:
             if not self._is_up:
                 raise KmipError(f"no worker can be started: {error.strerror}") from error

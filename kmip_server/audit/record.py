@@ -37,6 +37,7 @@ FIELDS = (
 CHAIN_START = "chain start"
 """The operation of a chain's first record; its `object` names the heads of chains before it that none names yet."""
 
+
 def serialised(entry: AuditEntry, chain: int, number: int, time: int) -> str:
     """The record's text. Unambiguous: JSON strings hold whatever a client sent."""
     return (

@@ -29,6 +29,7 @@ from kmip_server.store import tables
 from kmip_server.store.audit import Chain
 from kmip_server.store.database import Statement, translated
 from kmip_server.store.terms import terms
+from kmip_server.store.turn import WriteTurn
 
 log = logging.getLogger(__name__)
 
@@ -109,10 +110,13 @@ class Writer:
         open_connection: Callable[[], sqlite3.Connection],
         clock: Clock,
         node: str,
-        before_commit: Callable[[], None] = lambda: None,
+        before_wait: Callable[[], None] = lambda: None,
+        turn: WriteTurn | None = None,
     ) -> None:
-        """`before_commit` is called when a group has nothing left to do but to become durable."""
-        self._before_commit = before_commit
+        """`before_wait` is called when a group has nothing left to do but to become durable, and when it is another
+        process's `turn` to write."""
+        self._before_wait = before_wait
+        self._turn = turn
         self._open_connection = open_connection
         self._clock = clock
         self._node = node
@@ -142,7 +146,7 @@ class Writer:
                 if outcome is not Outcome.OVERTAKEN:
                     entries += unit.audit if outcome is Outcome.APPLIED else _failed(unit)
             self._chain.append(entries)
-            self._before_commit()
+            self._before_wait()
         self._put_off.clear()
         return outcomes
 
@@ -180,6 +184,8 @@ class Writer:
     def _transaction(self, refused: Iterable[AuditEntry]) -> Iterator[None]:
         """Durable at its end, or not at all. `refused`: what is on record where COMMIT fails half-way."""
         is_ending = False
+        if self._turn is not None:
+            self._turn.begin(self._before_wait)
         try:
             self._begin()
             yield
@@ -193,6 +199,9 @@ class Writer:
         except BaseException:
             self._recover()
             raise
+        finally:
+            if self._turn is not None:
+                self._turn.end()
         self._chain.keep()
 
     def _write_over(self, refused: Iterable[AuditEntry], error: sqlite3.Error) -> None:

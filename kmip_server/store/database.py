@@ -21,8 +21,8 @@ from kmip_server.errors import SettingsError, StoreUnavailable
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 LOG_BYTES = 32 << 20
-"""The write-ahead log's file keeps so much of its length when the log begins anew: to write over what is there takes
-two thirds of the time that it takes to make a file longer, and less processor time (docs/performance.md)."""
+"""The write-ahead log's file keeps so much of its length when the log begins anew: to write over what is there
+takes two thirds of the time that making a file longer takes (docs/performance.md)."""
 LONGEST_LOG_PAGES = 16_000
 """A longer log is brought into the database file within a COMMIT: where nobody has done it before (`log.py`)."""
 _PRAGMAS = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from kmip_server.store.turn import WriteTurn
+
 RETIRE = signal.SIGUSR1
 """Tells a worker that another serves in its place."""
 
@@ -18,6 +20,8 @@ class Worker:
     count: int = 1
     number: int = 0
     """Its line on the board: no two that live have the same."""
+    writing: WriteTurn | None = None
+    """Whose turn it is to write, where there are others."""
 
     def part(self, bound: int, *, least: int = 1, spare: int = 0) -> int:
         """This worker's part of a bound of the whole server: rounded up, with `spare` more, no less than `least`,

@@ -205,7 +205,9 @@ def test_a_log_that_grew_long_once_is_cut(path: Path, connect: Connect, writing:
     duties.close()
 
 
-def test_where_nothing_is_written_nothing_is_done(path: Path, connect: Connect, writing: sqlite3.Connection) -> None:
+def test_where_nothing_is_written_nothing_is_done(
+    path: Path, connect: Connect, writing: sqlite3.Connection
+) -> None:
     clock = Watch()
     duties = Duties(Kept(connect), path, "node", clock)
     write(writing, 1)
