@@ -152,6 +152,8 @@ def medians(results: list[dict[str, Any]]) -> dict[str, Any]:
             found[key] = [statistics.median(each) for each in zip(*column, strict=False)]
         else:
             found[key] = statistics.median(column)
+    if "requests_per_second" in found:
+        found["rates"] = [result["requests_per_second"] for result in results]
     return found
 
 

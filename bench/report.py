@@ -26,8 +26,7 @@ def _ratio(row: dict[str, Any], rows: list[dict[str, Any]], who: str) -> str:
     """To that server at the same work. The bare responder does but one: a Get's answer."""
     for other in rows:
         if (other["what"], other["connections"], other["who"]) == (row["what"], row["connections"], who):
-            base = other.get("requests_per_second")
-            return f"{row['requests_per_second'] / base:.2f} ×" if base else ""
+            return f"{targets.times(row, other):.2f} ×" if other.get("requests_per_second") else ""
     return ""
 
 

@@ -6,6 +6,7 @@ judges nothing. The table says what was aimed at, also where it was missed.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,18 @@ class NotMeasured(Exception):
     pass
 
 
-def figure(measured: Measured, what: str, who: str, connections: int, key: str) -> Any:
-    for row in measured.get("rows", ()):
-        if (row["what"], row["who"], row["connections"]) == (what, who, connections) and key in row:
-            return row[key]
+def row_of(measured: Measured, what: str, who: str, connections: int) -> Measured:
+    rows: list[Measured] = measured.get("rows", [])
+    for row in rows:
+        if (row["what"], row["who"], row["connections"]) == (what, who, connections):
+            if "requests_per_second" in row:
+                return row
+            break
     raise NotMeasured
+
+
+def figure(measured: Measured, what: str, who: str, connections: int, key: str) -> Any:
+    return row_of(measured, what, who, connections)[key]
 
 
 def many(measured: Measured, objects: int, key: str) -> float:
@@ -44,12 +52,20 @@ class Target:
     unit: str = "×"
 
 
+def times(mine: Measured, theirs: Measured) -> float:
+    """How many times as many requests per second, of two rows. The median of the rounds: what else the machine did
+    in one of them hit both."""
+    ones, others = mine.get("rates", ()), theirs.get("rates", ())
+    if ones and len(ones) == len(others):
+        return float(statistics.median(one / other for one, other in zip(ones, others, strict=True)))
+    return float(mine["requests_per_second"] / theirs["requests_per_second"])
+
+
 def rate(what: str, connections: int, who: str, other: str) -> Callable[[Measured], float]:
     """Requests per second to the other's."""
 
     def ratio(measured: Measured) -> float:
-        mine, theirs = (figure(measured, what, each, connections, "requests_per_second") for each in (who, other))
-        return float(mine / theirs)
+        return times(row_of(measured, what, who, connections), row_of(measured, what, other, connections))
 
     return ratio
 

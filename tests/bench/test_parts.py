@@ -135,10 +135,18 @@ def test_a_target_is_reached_or_missed_by_its_ratio() -> None:
 
 
 def test_an_upper_bound_is_one() -> None:
-    rows = [row(traffic.GET, OURS, cpu_ms=1.0), row(traffic.GET, TWO_WORKERS, cpu_ms=1.3)]
-    assert judged({"rows": rows}, "Two workers: processor time")["reached"] is False
+    rows = [row(traffic.GET, OURS, cpu_ms=1.0), row(traffic.GET, TWO_WORKERS, 32, cpu_ms=1.3)]
+    assert judged({"rows": rows}, "Two workers, 16 connections each: processor time")["reached"] is False
     rows[1]["cpu_ms"] = 1.25
-    assert judged({"rows": rows}, "Two workers: processor time")["reached"]
+    assert judged({"rows": rows}, "Two workers, 16 connections each: processor time")["reached"]
+
+
+def test_a_round_is_compared_with_the_same_round() -> None:
+    """In the second the machine was three times as slow, for one of them longer than for the other."""
+    mine, theirs = {"rates": [12.0, 4.0, 11.0]}, {"rates": [1.0, 0.4, 1.0]}
+    assert targets.times(mine, theirs) == 11
+    whole = {"requests_per_second": 6.0}
+    assert targets.times(mine | whole, {"rates": [2.0], "requests_per_second": 2.0}) == 3
 
 
 def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
