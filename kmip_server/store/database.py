@@ -25,12 +25,13 @@ LOG_BYTES = 32 << 20
 takes two thirds of the time that making a file longer takes (docs/performance.md)."""
 LONGEST_LOG_PAGES = 16_000
 """A longer log is brought into the database file within a COMMIT: where nobody has done it before (`log.py`)."""
+# Each connection has a cache of its own: 8 MB. What does not fit comes from the operating system's, in microseconds.
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",
-    "PRAGMA cache_size = -32000",
+    "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
     f"PRAGMA wal_autocheckpoint = {LONGEST_LOG_PAGES}",
     f"PRAGMA journal_size_limit = {LOG_BYTES}",
