@@ -25,7 +25,7 @@ LOG_BYTES = 32 << 20
 takes two thirds of the time that making a file longer takes (docs/performance.md)."""
 LONGEST_LOG_PAGES = 16_000
 """A longer log is brought into the database file within a COMMIT: where nobody has done it before (`log.py`)."""
-# Each connection has a cache of its own: 8 MB. What does not fit comes from the operating system's, in microseconds.
+# Each connection has a cache of its own, of 8 MB. What does not fit is read from the operating system's.
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
