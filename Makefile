@@ -61,7 +61,7 @@ docs: $(STAMP)
 	$(BIN)/python tools/generate_docs.py
 
 interop: $(STAMP)
-	$(BIN)/python interop/run.py $(if $(CLIENT),--client $(CLIENT))
+	$(BIN)/python interop/run.py $(if $(CLIENT),--client $(CLIENT)) $(if $(KMIP_TESTS_NO_SKIP),--no-skip)
 	$(if $(LONG),$(MAKE) durability)
 
 durability: $(STAMP)

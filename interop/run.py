@@ -1,53 +1,65 @@
-"""make interop: every client against a server that is started for it; writes down what came out.
+"""make interop: every client against servers that are started for it; writes down what came out.
 
-python interop/run.py [--client NAME]
+python interop/run.py [--client NAME] [--only-ours] [--no-skip]
 
-A client is a module with a NAME, a TITLE, a PAGE that it is described on, `run(folder) -> outcomes` that starts
-what it needs below the folder, and `page(outcomes)`. An outcome says whether it is `acceptable`, and prints as a
-line. The exit code is 1 where one is not.
+Each client's suite is played by two identities side by side against this server, then against PyKMIP's where the
+client's folder says so, and then it meets what can be wrong (`trouble.py`). What came of it is kept in
+`results/NAME.json`, and `docs/interop.md` is made of all of those. The exit code is 1 where something did not come
+out as it should at this server.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from interop.oasis import client as oasis  # noqa: E402
-from interop.pykmip import client as pykmip  # noqa: E402
+from interop import page, play  # noqa: E402
+from interop.contract import Client  # noqa: E402
 from interop.steps import Skipped  # noqa: E402
 
-CLIENTS = {client.NAME: client for client in (pykmip, oasis)}
+FOLDER = Path(__file__).resolve().parent
 
 
-def perform(name: str, folder: Path) -> bool:
-    """Run a client and write its page. Whether everything came out as it should."""
-    client = CLIENTS[name]
-    print(f"{client.TITLE}:")
-    try:
-        found = client.run(folder)
-    except Skipped as reason:
-        print(f"  left out: {reason}")
-        return True
-    (ROOT / client.PAGE).write_text(client.page(found), encoding="utf-8")
-    wrong = [outcome for outcome in found if not outcome.acceptable]
-    for outcome in wrong:
-        print(f"  {outcome}")
-    print(f"  {len(found) - len(wrong)} of {len(found)} as they should be; see {client.PAGE}")
-    return not wrong
+def clients() -> dict[str, Client]:
+    """Of each folder that has a client.py."""
+    found = sorted(path.parent.name for path in FOLDER.glob("*/client.py"))
+    return {name: importlib.import_module(f"interop.{name}.client").CLIENT for name in found}
 
 
 def main() -> int:
+    known = clients()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--client", choices=sorted(CLIENTS), help="only this one")
-    only = parser.parse_args().client
-    with tempfile.TemporaryDirectory() as folder:
-        right = [perform(name, Path(folder)) for name in CLIENTS if only in (None, name)]
-    return 0 if all(right) else 1
+    parser.add_argument("--client", choices=sorted(known), help="only this one")
+    parser.add_argument("--only-ours", action="store_true", help="not against PyKMIP's server")
+    parser.add_argument("--no-skip", action="store_true", help="a client that cannot be had is a failure")
+    options = parser.parse_args()
+    wrong = 0
+    for name, client in known.items():
+        if options.client not in (None, name):
+            continue
+        print(f"{client.title}:", flush=True)
+        began = time.monotonic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                result = play.whole(client, Path(folder), only_ours=options.only_ours)
+        except Skipped as reason:
+            print(f"  left out: {reason}", flush=True)
+            wrong += options.no_skip
+            continue
+        play.keep(result)
+        for line in result.complaints():
+            print(f"  {line}", flush=True)
+        wrong += len(result.complaints())
+        print(f"  {result.summary()}; {time.monotonic() - began:.0f} s", flush=True)
+    page.write(play.kept())
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from kmip_server.clock import Clock
 from kmip_server.engine import batch
-from kmip_server.engine.batch import INTERNAL, Recorder
+from kmip_server.engine.batch import INTERNAL, NO_MEMORY, Recorder
 from kmip_server.engine.context import Context, Policy
 from kmip_server.engine.ports import MAX_CORRELATION, AuditEntry, Authorizer, KeyStore, ObjectStore, UnitOfWork
 from kmip_server.engine.streams import Streams
 from kmip_server.errors import (
     AuthenticationNotSuccessful,
+    ClockNotTrusted,
     FeatureNotSupported,
     InternalError,
     InvalidField,
@@ -45,6 +46,7 @@ from kmip_server.protocol.versions import Version
 
 log = logging.getLogger(__name__)
 
+_JUMPED = "the server's clock has jumped: until its administrator has set it right, nothing is served"
 MAKES_A_PAIR = (Operation.CREATE_KEY_PAIR, Operation.RE_KEY_KEY_PAIR)
 NOBODY = Principal(name="", domain="", authentication="none")
 
@@ -85,13 +87,17 @@ class Answerer:
             source=peer.address,
             policy_revision=self.policy_revision(),
         )
+        told: KmipError = InternalError(INTERNAL)
         try:
             return self._evaluate(message, peer, store, recorder)
+        except MemoryError:
+            log.error("request %s: %s", request_identifier, NO_MEMORY)
+            told = ServerLimitExceeded(NO_MEMORY)
         except Exception:
             log.exception("request %s failed", request_identifier)
-            self.streams.settle(request_identifier, False)
-            version = peek_version(message[:64], self.policy.served) or self.policy.served[0]
-            return self._refused(version, InternalError(INTERNAL), recorder, None, NOBODY)
+        self.streams.settle(request_identifier, False)
+        version = peek_version(message[:64], self.policy.served) or self.policy.served[0]
+        return self._refused(version, told, recorder, None, NOBODY)
 
     def _evaluate(self, message: bytes, peer: Peer, store: ObjectStore, recorder: Recorder) -> Evaluation:
         try:
@@ -103,16 +109,20 @@ class Answerer:
         if given:
             recorder = replace(recorder, client_correlation_value=given[:MAX_CORRELATION])
         principal = NOBODY
+        now_microseconds = self.clock.now_microseconds()
         try:
             principal = self.identify(peer, request.header.authentication, request.version)
             self._require_understood(request)
+            if self.clock.has_jumped:
+                raise ClockNotTrusted(_JUMPED)
+        except ClockNotTrusted as error:
+            return self._refused(request.version, error, recorder, request, principal)
         except InternalError as error:
             log.error("request %s: %s", recorder.request_identifier, error.message)
             unavailable = InternalError("the server is not available")
             return self._refused(request.version, unavailable, recorder, request, principal)
         except KmipError as error:
             return self._refused(request.version, error, recorder, request, principal)
-        now_microseconds = self.clock.now_microseconds()
         now = now_microseconds // 1_000_000
         streams = self.streams.of_request(recorder.request_identifier, now)
         context = Context(

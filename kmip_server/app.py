@@ -126,7 +126,9 @@ class Application:
         self._looking, self._pins = Kept(self.open_connection), Kept(self.open_connection)
         migrate.require_known(self.connection)
         self.turn = Turn()
-        self.clock = SystemClock(audit.latest_time(self.connection) // 1_000_000)
+        self.clock = SystemClock(
+            audit.latest_time(self.connection) // 1_000_000, settings.server.max_clock_jump_seconds
+        )
         self.identities = IdentitySource(self.connection)
         self.keystore = GuardedKeyStore(
             holder_of(settings), principals.sealing_keys(self.connection), settings.keystore.grace_seconds
@@ -227,8 +229,10 @@ class Application:
     def reload(self) -> ServerTLS:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
 
-        Raises SettingsError for what is wrong with any of it; then all is as it was.
+        Raises SettingsError for what is wrong with any of it; then all is as it was. A clock that has jumped is
+        taken to be right: the administrator has been told.
         """
+        self.clock.accept()
         before = self.settings
         fresh = self.reread() if self.reread is not None else before
         self.settings = replace(before, log=fresh.log, tls=fresh.tls)
@@ -265,6 +269,7 @@ class Application:
         return {
             "hsm_available": self.keystore.is_available(),
             "clock_behind_seconds": self.clock.seconds_behind(),
+            "clock_ahead_seconds": self.clock.seconds_ahead(),
             "samples": metrics.counts().rows(),
         }
 

@@ -1,15 +1,21 @@
 """Time and random identifiers, passed in so that tests can fix them.
 
 Strategy: nobody else calls `time.time()`. The clock never moves back: a key whose Deactivation Date
-has come is not active again because the machine's clock was turned back.
+has come is not active again because the machine's clock was turned back. So it must not run ahead either: where the
+machine's clock jumps further than it may, beyond what the steady clock says has gone by, it is not followed, and
+whoever answers requests says so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 # Version and variant, the fixed bits of a random UUID (RFC 9562 section 5.4).
 _UUID_FIXED = 0xF000_C000_0000_0000_0000
@@ -26,28 +32,78 @@ class Clock(Protocol):
     def identifier(self) -> str:
         """A new random identifier: 36 characters of UUID version 4."""
 
+    @property
+    def has_jumped(self) -> bool:
+        """Whether the time is not to be trusted: the machine's clock has jumped ahead."""
+
+
+def _steady() -> int:
+    """Nanoseconds of a clock that nobody sets; it runs on while the machine is suspended."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
 
 class SystemClock:
-    """The machine's clock, held where it stood when it is turned back."""
+    """The machine's clock, held where it stood when it is turned back, and not followed where it jumps ahead."""
 
-    def __init__(self, floor_seconds: int = 0) -> None:
-        """`floor_seconds`: the latest time on record, so that a restart does not turn time back either."""
+    def __init__(
+        self,
+        floor_seconds: int = 0,
+        most_ahead_seconds: float = 0,
+        *,
+        wall: Callable[[], int] = time.time_ns,
+        steady: Callable[[], int] = _steady,
+    ) -> None:
+        """`floor_seconds`: the latest time on record, so that a restart does not turn time back either.
+        `most_ahead_seconds`: how far it may jump; 0 for as far as it likes. The two clocks are in nanoseconds.
+        """
         self._latest = floor_seconds * 1_000_000
+        self._most_ahead = int(most_ahead_seconds * 1_000_000_000)
+        self._wall, self._steady = wall, steady
         self._lock = threading.Lock()
+        self.has_jumped = False
+        self.accept()
+
+    def accept(self) -> None:
+        """Follow the machine's clock from where it stands now."""
+        with self._lock:
+            self._read, self._steadied = self._wall(), self._steady()
+            self.has_jumped = False
 
     def now_microseconds(self) -> int:
-        read = time.time_ns() // 1000
         with self._lock:
-            if read > self._latest:
-                self._latest = read
+            read, steady = self._wall(), self._steady()
+            if self._most_ahead and read - self._read > steady - self._steadied + self._most_ahead:
+                if not self.has_jumped:
+                    self.has_jumped = True
+                    log.critical(
+                        "the machine's clock has jumped %d s ahead: requests are refused until it is set right; "
+                        "where it is right now, send SIGHUP to the server or start it again",
+                        self._ahead(read, steady),
+                    )
+                read = self._read + steady - self._steadied
+            else:
+                self._read, self._steadied = read, steady
+                if self.has_jumped:
+                    self.has_jumped = False
+                    log.warning("the machine's clock is right again: requests are served")
+            if read // 1000 > self._latest:
+                self._latest = read // 1000
             return self._latest
+
+    def seconds_ahead(self) -> int:
+        """How far the machine's clock has jumped ahead; 0 when it is well."""
+        with self._lock:
+            return self._ahead(self._wall(), self._steady()) if self.has_jumped else 0
+
+    def _ahead(self, read: int, steady: int) -> int:
+        return max(0, (read - self._read - (steady - self._steadied)) // 1_000_000_000)
 
     def now(self) -> int:
         return self.now_microseconds() // 1_000_000
 
     def seconds_behind(self) -> int:
         """How far the machine's clock stands behind the latest time seen; 0 when it is well."""
-        return max(0, (self._latest - time.time_ns() // 1000) // 1_000_000)
+        return max(0, (self._latest - self._wall() // 1000) // 1_000_000)
 
     def identifier(self) -> str:
         # As uuid.uuid4 does, in a fifth of the time: every request has one.
@@ -61,6 +117,7 @@ class SettableClock:
     def __init__(self, now: int = 1_700_000_000) -> None:
         self._now = now * 1_000_000
         self._count = 0
+        self.has_jumped = False
 
     def now_microseconds(self) -> int:
         return self._now

@@ -296,6 +296,10 @@ class StoreUnavailable(InternalError):
     """The database cannot be read or written. Nothing was changed."""
 
 
+class ClockNotTrusted(InternalError):
+    """The machine's clock has jumped: nothing can be dated, and no date be said to have come."""
+
+
 class OutcomeUnknown(StoreUnavailable):
     """The database failed in such a way that only a later look tells whether the change is durable."""
 

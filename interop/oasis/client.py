@@ -16,14 +16,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from interop import steps
+from interop.contract import ROOT, Client
+from interop.endpoint import Endpoint
 from interop.oasis.expected import EXPECTED
 from interop.steps import Skipped
 from kmip_server import __version__
 from tests.support.server import RunningServer, make_instance
 
-NAME = "oasis"
-TITLE = "OASIS KMIP test cases, played by the conformance runner"
-PAGE = "docs/conformance.md"
+PAGE = "conformance.md"
 
 CONFORMANCE = Path(
     os.environ.get("KMIP_CONFORMANCE") or Path(__file__).resolve().parents[3] / "shared" / "conformance"
@@ -69,11 +70,17 @@ def available() -> bool:
     return (CONFORMANCE / "kmipconf").is_dir()
 
 
-def run(folder: Path) -> list[Outcome]:
-    """Every vector of every set. Raises Skipped where the runner or the vectors are missing."""
+def prepare(_: Path) -> None:
+    """Raises Skipped where the runner or the vectors are missing."""
     if not available():
         raise Skipped("the conformance runner and the OASIS vectors are not beside this repository")
-    return [outcome for version in SETS for outcome in play(version, folder)]
+
+
+def run(_: Endpoint, folder: Path) -> list[steps.Outcome]:
+    """Every vector of every set, against servers of its own; a page of its own tells of them."""
+    found = [outcome for version in SETS for outcome in play(version, folder)]
+    (ROOT / "docs" / PAGE).write_text(page(found), encoding="utf-8")
+    return [steps.Outcome(each.version, each.name, each.acceptable, str(each)) for each in found]
 
 
 def play(
@@ -191,3 +198,18 @@ def _remark(outcome: Outcome) -> str:
     listed = f"listed as known-bad ({outcome.known_bad})" if outcome.known_bad else ""
     given = (outcome.expected, listed, *outcome.differences[:1])
     return "; ".join(each for each in given if each).replace("|", "\\|")
+
+
+CLIENT = Client(
+    name="oasis",
+    title="OASIS KMIP test cases, played by a conformance runner",
+    version="1.4 and 2.1",
+    language="Python",
+    installed_by="stands beside the repository",
+    prepare=prepare,
+    run=run,
+    side_by_side=False,
+    plays_pykmip=False,
+    page=PAGE,
+    limits=("Vectors that no server passes, and the few that are excepted, count as passed; the page names them.",),
+)

@@ -31,6 +31,7 @@ with warnings.catch_warnings():
     from kmip.pie.exceptions import KmipOperationFailure
     from kmip.services.kmip_client import KMIPProxy
 
+from interop.endpoint import Endpoint
 from interop.steps import Outcome, Steps, perform
 
 logging.getLogger("kmip").setLevel(logging.CRITICAL)
@@ -49,13 +50,6 @@ _CBC = {
     "padding_method": enums.PaddingMethod.PKCS5,
 }
 step = Steps()
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    host: str
-    port: int
-    ca: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,32 +651,34 @@ def _same_name(f: Fixture) -> None:
 # --- running it ---------------------------------------------------------------------------------
 
 
-def run(endpoint: Endpoint, certificates: dict[str, tuple[str, str]], version: str) -> list[Outcome]:
-    """Every step in one version. `certificates`: certificate and key file of "client" and "client2"."""
+def proxy_client(endpoint: Endpoint, certificate: str, key: str, version: str) -> Any:
+    """A ProxyKmipClient with this certificate."""
+    return ProxyKmipClient(
+        hostname=endpoint.host,
+        port=endpoint.port,
+        cert=certificate,
+        key=key,
+        ca=endpoint.ca,
+        kmip_version=VERSIONS[version],
+    )
 
-    def client(name: str) -> Any:
-        certificate, key = certificates[name]
-        return ProxyKmipClient(
-            hostname=endpoint.host,
-            port=endpoint.port,
-            cert=certificate,
-            key=key,
-            ca=endpoint.ca,
-            kmip_version=VERSIONS[version],
-        )
 
-    certificate, key = certificates["client"]
+def run(endpoint: Endpoint, version: str) -> list[Outcome]:
+    """Every step in one version."""
     proxy = KMIPProxy(
         host=endpoint.host,
         port=endpoint.port,
-        certfile=certificate,
-        keyfile=key,
+        certfile=endpoint.certificate,
+        keyfile=endpoint.key,
         ca_certs=endpoint.ca,
         kmip_version=VERSIONS[version],
     )
     proxy.open()
     try:
-        with client("client") as first, client("client2") as second:
+        with (
+            proxy_client(endpoint, endpoint.certificate, endpoint.key, version) as first,
+            proxy_client(endpoint, endpoint.other_certificate, endpoint.other_key, version) as second,
+        ):
             fixture = Fixture(version, first, second, proxy)
             return [perform(each, version, fixture) for each in step.steps if each.belongs_to(version)]
     finally:

@@ -29,6 +29,6 @@ def of_all(own: Mapping[str, Any], siblings: Sequence[tuple[int, Mapping[str, An
         "handshakes_failed": counts.total("kmip_handshakes_failed_total"),
         "connections_refused": counts.total("kmip_connections_refused_total"),
         "connections_dropped": counts.total("kmip_connections_dropped_total"),
-        "clock_behind_seconds": max(each["clock_behind_seconds"] for each in known),
+        **{key: max(each[key] for each in known) for key in ("clock_behind_seconds", "clock_ahead_seconds")},
         **counts.troubles(),
     }

@@ -101,6 +101,10 @@ class Server:
     hang_seconds: Seconds = _setting(
         10.0, "after which a worker that does nothing more is killed; another is started beside it at once"
     )
+    max_clock_jump_seconds: Seconds = _setting(
+        86400.0,
+        "how far the machine's clock may jump ahead; beyond that requests are refused until it is set right",
+    )
 
 
 @dataclass(config=_CONFIG)

@@ -20,6 +20,7 @@ from kmip_server.errors import (
     KmipError,
     OperationNotSupported,
     ResponseTooLarge,
+    ServerLimitExceeded,
     UnknownMessageExtension,
 )
 from kmip_server.frozen import frozen
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _CONTINUE = BatchErrorContinuationOption.CONTINUE
 _UNDO = BatchErrorContinuationOption.UNDO
+NO_MEMORY = "the server is short of memory; try again later, or ask for less at once"
 INTERNAL = "the server failed to process the request; its log names the request identifier"
 
 
@@ -154,6 +156,9 @@ def _perform(
         failed = _failed(context, item, operation, InternalError(INTERNAL))
     except KmipError as error:
         failed = _failed(context, item, operation, error)
+    except MemoryError:
+        log.error("request %s: %s: %s", recorder.request_identifier, title, NO_MEMORY)
+        failed = _failed(context, item, operation, ServerLimitExceeded(NO_MEMORY))
     except Exception:
         # Whatever it is, it is our fault: the log has it, the client gets the request identifier's worth.
         log.exception("request %s: %s failed", recorder.request_identifier, title)

@@ -191,11 +191,12 @@ class Writer:
             yield
             is_ending = True
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             self._recover()
             if is_ending and getattr(error, "sqlite_errorcode", None) not in _UNFINISHED:
                 self._write_over(refused, error)
-            raise StoreUnavailable(f"the database refused, nothing was changed: {error}") from error
+            why = str(error) or "out of memory"
+            raise StoreUnavailable(f"the database refused, nothing was changed: {why}") from error
         except BaseException:
             self._recover()
             raise
@@ -204,7 +205,7 @@ class Writer:
                 self._turn.end()
         self._chain.keep()
 
-    def _write_over(self, refused: Iterable[AuditEntry], error: sqlite3.Error) -> None:
+    def _write_over(self, refused: Iterable[AuditEntry], error: Exception) -> None:
         """Put the record of a refusal in the place of what was refused.
 
         A COMMIT that fails at its sync leaves its frames whole in the log. While the server runs nobody reads them;

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from interop.pykmip import client, suite
+from interop import servers
+from interop.pykmip import suite
 from tests.support.server import RunningServer
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", sorted(suite.VERSIONS))
 def test_every_step_passes(server: RunningServer, version: str) -> None:
-    found = client.play(server, version)
+    found = suite.run(servers.endpoint(server, "client"), version)
     assert [str(each) for each in found if not each.passed] == []
     assert len(found) >= 32
