@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import messages, processes, servers, traffic
-from bench.load import Job, connect
+from bench.load import Endpoint, Job, connect
 from tests.support.server import RunningServer
 
 TOUCHED = 10_000
@@ -45,10 +45,10 @@ def start_seconds(instance: Path) -> float:
         return time.perf_counter() - begun
 
 
-def touch(server: RunningServer, count: int) -> None:
+def touch(endpoint: Endpoint, count: int) -> None:
     """Objects all over are searched and read, so that what a worker keeps of them is kept."""
     numbers = range(0, count, max(1, count // TOUCHED))
-    with connect(servers.endpoint(server)) as connection:
+    with connect(endpoint) as connection:
         for at in range(0, len(numbers), _BATCH):
             searched = [messages.locate(traffic.name(number)) for number in numbers[at : at + _BATCH]]
             found = messages.unique_identifiers(traffic.ask(connection, messages.batch(searched)))
@@ -91,7 +91,7 @@ def measure(named: int, count: int, rounds: int, seconds: float) -> list[dict[st
                 for n in CONNECTIONS:
                     for figure in ("requests_per_second", "p50_ms", "p99_ms"):
                         row[f"locate_{n}_{figure}"] = statistics.median(one[figure] for one in found[each, n])
-                touch(server, each)
+                touch(servers.endpoint(server), each)
                 assert server.process is not None
                 row["resident_mb"] = max(map(processes.resident_mb, processes.family(server.process.pid)))
     return rows

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from bench import messages
-from kmip_server.transport.kmip import _Creator
+from kmip_server.transport.factory import _Creator
 from kmip_server.transport.tls import ServerTLS
 
 reactor: Any = _reactor

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import processes, report, servers, traffic
+from bench import many, processes, report, servers, traffic
 from bench.load import Job, Refused
 from bench.servers import Contestant, Failed
 
+OBJECTS = 20_000
+"""That are there before: what a process keeps of objects is full then, and every request has its usual cost."""
 FIRST_SECONDS = 60.0
 """After which nothing should grow."""
 _SAID = 10
@@ -75,7 +77,8 @@ def by_minute(turns: list[Turn]) -> list[float]:
 
 
 def soak(contestant: Contestant, seconds: float, connections: int) -> dict[str, Any]:
-    traffic.make_named(contestant.endpoint, 0, traffic.NAMED)
+    traffic.make_named(contestant.endpoint, 0, OBJECTS)
+    many.touch(contestant.endpoint, OBJECTS)
     asked = traffic.prepare(contestant.endpoint, traffic.NAMED).messages[traffic.MIXED]
     watch = Watch(contestant.process)
     watcher = threading.Thread(target=watch.run)

@@ -21,8 +21,9 @@ from kmip_server import metrics
 from kmip_server.admin.listener import AdminListener
 from kmip_server.errors import SettingsError, StoreUnavailable
 from kmip_server.notify import notify
-from kmip_server.transport.kmip import KmipFactory, over_tls
+from kmip_server.transport.factory import KmipFactory, over_tls
 from kmip_server.transport.limits import BURST, Limits, fit_descriptors
+from kmip_server.transport.memory import Memory
 from kmip_server.transport.ports import AHEAD, listen_kmip
 from kmip_server.transport.reactor import installed
 from kmip_server.transport.siblings import Siblings
@@ -69,6 +70,7 @@ class Serving:
             Every(LOOK_SECONDS, "looking after the database", self._duties.look),
             Every(IDENTITIES_SECONDS, "looking for changed identities", application.look_at_identities),
         )
+        self._memory = Memory()
         self._alone = True
         self._stopping = False
         self._result = 0
@@ -110,12 +112,15 @@ class Serving:
         beating.clock = self._reactor
         beating.start(BEAT_SECONDS)
         _spare_the_collector()
+        # Made now: where memory is short, the end must not depend on a thread that cannot be made.
+        self._reactor.getThreadPool().adjustPoolsize(minthreads=1)
         self._reactor.callWhenRunning(ready)
         self._reactor.run(installSignalHandlers=False)
         return self._result
 
     def _beat(self) -> None:
         self._line.beat(self._executor.group_began)
+        self._factory.is_short = self._memory.is_short()
 
     def _counted(self, connections: int) -> None:
         metrics.connections.set(connections)

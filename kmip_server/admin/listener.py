@@ -43,7 +43,7 @@ from kmip_server.work.board import Board
 
 if TYPE_CHECKING:
     from kmip_server.app import Application
-    from kmip_server.transport.kmip import KmipFactory
+    from kmip_server.transport.factory import KmipFactory
     from kmip_server.transport.siblings import Siblings
 
 log = logging.getLogger(__name__)

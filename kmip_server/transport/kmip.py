@@ -2,40 +2,38 @@
 
 Strategy: one message of a connection is under way at a time, so answers are in order and no connection gets
 more than its turn. What else has come waits, within bounds; beyond them reading pauses, and TCP holds the
-peer back. Deadlines are not timers of their own: one pass a second over the connections finds those whose
-time is up.
+peer back. When its time is up is said here; the factory looks (`factory.py`).
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from OpenSSL import SSL, crypto
-from twisted.internet import defer
 from twisted.internet.interfaces import (
-    IAddress,
     IHandshakeListener,
-    IOpenSSLServerConnectionCreator,
     IPushProducer,
 )
-from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.task import LoopingCall
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from kmip_server import metrics
-from kmip_server.errors import KmipError
+from kmip_server.engine.batch import NO_MEMORY
+from kmip_server.errors import KmipError, ServerLimitExceeded
 from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer
 from kmip_server.protocol.framing import Framer, FramingError
 from kmip_server.transport import faults
-from kmip_server.transport.faults import Fault, FaultLog
-from kmip_server.transport.limits import BURST, Admission, Limits, Place
-from kmip_server.transport.tls import CertificateRefused, ServerTLS
-from kmip_server.transport.wire import OverTLS
+from kmip_server.transport.limits import Place
+from kmip_server.transport.memory import RESERVE_BYTES
+from kmip_server.transport.tls import CertificateRefused
+
+if TYPE_CHECKING:
+    from kmip_server.transport.factory import KmipFactory
 
 Deliver = Callable[[bytes | None], None]
 RETRY_SECONDS = 0.05
@@ -47,6 +45,8 @@ SMALL_SHARE = 64 << 10
 """Bytes that any connection may have waiting: ordinary requests come through while large ones are held back."""
 
 
+MOST_WHEN_SHORT = RESERVE_BYTES // 2
+"""Bytes that all connections together may have waiting while memory is short."""
 DISCARDED_MESSAGES = 8
 """How much is thrown away of a peer that goes on after its end, in messages of the largest size."""
 
@@ -125,6 +125,10 @@ class KmipConnection(TwistedProtocol):
             metrics.messages_malformed.inc()
         self._waiting.extend(messages)
         self._waiting_bytes += sum(map(len, messages))
+        if self._factory.is_short and self._framer.buffered > SMALL_SHARE and self._factory.held > MOST_WHEN_SHORT:
+            self._factory.say_short(f"a message of {self.address} is not taken, and its connection is ended")
+            self.abort("memory")
+            return
         self._next()
         if self._ending:
             return
@@ -180,6 +184,10 @@ class KmipConnection(TwistedProtocol):
         metrics.messages.inc()
         message = self._waiting.popleft()
         self._under_way = len(message)
+        if self._factory.is_short and len(message) > SMALL_SHARE:
+            self._factory.say_short(f"a message of {self.address} is refused")
+            self._answered(self._factory.answerer.malformed(message[:64], ServerLimitExceeded(NO_MEMORY)))
+            return
         self._offer(message)
 
     def _offer(self, message: bytes, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -275,134 +283,3 @@ class KmipConnection(TwistedProtocol):
         self.deadline = float("inf")
         metrics.connections_dropped.labels(cause).inc()
         self.transport.abortConnection()
-
-
-class KmipFactory(Factory):
-    """Every connection of one listener."""
-
-    noisy = False
-
-    def __init__(self, reactor: Any, answerer: Answerer, tls: ServerTLS, limits: Limits) -> None:
-        self.reactor = reactor
-        self.answerer = answerer
-        self.tls = tls
-        self.limits = limits
-        self.timeouts = {
-            "handshake": limits.handshake_timeout_seconds,
-            "message": limits.message_timeout_seconds,
-            "write": limits.write_timeout_seconds,
-            "idle": limits.idle_timeout_seconds,
-        }
-        self.stopping = False
-        self.held = 0
-        """Bytes that have come and are not answered, on all connections."""
-        self.held_back: set[KmipConnection] = set()
-        """Those that are not read from until they, or all of them together, have less waiting."""
-        self.admission = Admission(limits)
-        self.counted: Callable[[int], None] = metrics.connections.set
-        """Told how many connections there are, whenever that changes."""
-        self._connections: dict[Place, KmipConnection] = {}
-        self._emptied: defer.Deferred[None] | None = None
-        self._faults = FaultLog(reactor.seconds)
-        self._sweeper = LoopingCall(self._sweep)
-        self._sweeper.clock = reactor
-
-    def start(self) -> None:
-        self._sweeper.start(1.0, now=False)
-
-    def buildProtocol(self, addr: IAddress | None) -> KmipConnection:
-        host, port = getattr(addr, "host", "?"), getattr(addr, "port", 0)
-        return KmipConnection(self, host, port)
-
-    def admit(self, connection: KmipConnection) -> bool:
-        """Count a connection in, and end the one that makes room for it. False: that is the newcomer itself."""
-        self._connections[connection.place] = connection
-        self.counted(len(self._connections))
-        ended, bound = (connection.place, "total") if self.stopping else self.admission.enter(connection.place)
-        if ended is not None:
-            metrics.connections_refused.labels(bound).inc()
-            self._connections[ended].abort("limit")
-        return ended is not connection.place
-
-    def handshake_failed(self, address: str, fault: Fault) -> None:
-        self._faults.tell(address, fault)
-
-    def forget(self, connection: KmipConnection) -> None:
-        self._connections.pop(connection.place, None)
-        self.held_back.discard(connection)
-        self.admission.leave(connection.place)
-        self.counted(len(self._connections))
-        if self._emptied is not None and not self._connections:
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
-
-    def close_where(self, is_over: Callable[[Peer], bool]) -> int:
-        """Close the connections of peers that are no longer welcome; says how many."""
-        over = [c for c in self._connections.values() if c.peer is not None and is_over(c.peer)]
-        for connection in over:
-            connection.abort("revoked")
-        return len(over)
-
-    async def stop(self, grace_seconds: float, *, keep_new: bool = False) -> None:
-        """Let requests under way finish, then close everything.
-
-        `keep_new`: who has just come, and would be served if somebody else had accepted it, is answered once.
-        """
-        self.stopping = True
-        if self._sweeper.running:
-            self._sweeper.stop()
-        for connection in list(self._connections.values()):
-            if not (connection.is_busy or (keep_new and connection.is_new)):
-                connection.close()
-        if self._connections:
-            emptied: defer.Deferred[None] = defer.Deferred()
-            self._emptied = emptied
-            late = self.reactor.callLater(grace_seconds, self._abort_all)
-            await emptied
-            if late.active():
-                late.cancel()
-
-    def _abort_all(self) -> None:
-        for connection in list(self._connections.values()):
-            connection.abort("shutdown")
-
-    def _sweep(self) -> None:
-        now = self.reactor.seconds()
-        over = [(each, each.cause) for each in self._connections.values() if each.deadline < now]
-        for place in self.admission.surplus():
-            metrics.connections_refused.labels("handshakes").inc()
-            over.append((self._connections[place], "limit"))
-        self._end(over)
-        self._faults.catch_up()
-        for connection in list(self.held_back):
-            connection.read_on()
-
-    def _end(self, over: list[tuple[KmipConnection, str]]) -> None:
-        """A few in one turn of the reactor: whoever is served waits no longer than for these."""
-        now = self.reactor.seconds()
-        for connection, cause in over[:BURST]:
-            # Its turn may have come after what it was late with.
-            if cause != "limit" and not (connection.cause == cause and connection.deadline < now):
-                continue
-            if cause == "handshake":
-                self.handshake_failed(connection.address, faults.TIMEOUT)
-            connection.abort(cause)
-        if len(over) > BURST:
-            self.reactor.callLater(0, self._end, over[BURST:])
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class _Creator:
-    """Makes the TLS connections, always from the settings of the moment: a reload is for new connections."""
-
-    def __init__(self, factory: KmipFactory) -> None:
-        self._factory = factory
-
-    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
-        del protocol
-        return self._factory.tls.connection()
-
-
-def over_tls(factory: KmipFactory) -> OverTLS:
-    """What a listening port is given."""
-    return OverTLS(_Creator(factory), False, factory)  # type: ignore[arg-type]

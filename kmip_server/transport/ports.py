@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -39,7 +40,9 @@ class KmipPort(tcp.Port):
             return
         self._looked_away = False
         self.numberAccepts = max(1, min(self.numberAccepts, room, BURST))
-        super().doRead()
+        # A port that raises is closed for ever, and there is no memory at times.
+        with suppress(MemoryError):
+            super().doRead()
 
     def _look_again(self) -> None:
         if self.connected and not self.disconnecting:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
@@ -56,7 +57,9 @@ class TurnReactor(EPollReactor):
                 try:
                     look(selectable, descriptor, event)
                 except Exception:
-                    log.err()
+                    # Where memory is short, saying so may fail as well: the others are looked at all the same.
+                    with suppress(Exception):
+                        log.err()
 
     doIteration = doPoll
 

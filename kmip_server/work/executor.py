@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -355,7 +356,13 @@ class Executor:
 
         def deliver_all() -> None:
             for deliver, reply in replies:
-                deliver(reply)
+                try:
+                    deliver(reply)
+                except Exception:
+                    # The others of the group are answered all the same, and this one's connection is closed.
+                    log.exception("an answer could not be sent")
+                    with suppress(Exception):
+                        deliver(None)
             self._wake_at_end_of_turn()
 
         # First, or the reactor would be woken only to wait for the turn.

@@ -19,6 +19,7 @@ LAYERS: dict[str, int] = {
     "metrics": 0,
     "__init__": 0,
     "protocol": 1,
+    "conversation": 2,
     "crypto": 1,
     "engine": 2,
     "authz": 2,

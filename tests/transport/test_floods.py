@@ -21,7 +21,8 @@ from twisted.python.failure import Failure
 
 from kmip_server import metrics
 from kmip_server.protocol.enums import ResultStatus
-from kmip_server.transport.kmip import Answerer, KmipFactory, over_tls
+from kmip_server.transport.factory import KmipFactory, over_tls
+from kmip_server.transport.kmip import Answerer
 from kmip_server.transport.limits import HANDSHAKE_GRACE_SECONDS, RESERVED_DESCRIPTORS, Admission, Limits, Place
 from kmip_server.transport.tls import ServerTLS
 from tests.support import server as support

@@ -17,7 +17,8 @@ from kmip_server.protocol.payloads.get import GetRequest
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.versions import SERVED, V1_4
 from kmip_server.store import audit
-from kmip_server.transport.kmip import SMALL_SHARE, Deliver, KmipConnection, KmipFactory
+from kmip_server.transport.factory import KmipFactory
+from kmip_server.transport.kmip import SMALL_SHARE, Deliver, KmipConnection
 from kmip_server.transport.limits import Limits
 from tests.support.engine import Engine, child
 from tests.support.requests import create

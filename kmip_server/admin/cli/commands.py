@@ -8,7 +8,7 @@ import click
 
 from kmip_server import __version__
 from kmip_server.__main__ import Commands
-from kmip_server.admin.cli import audit, backup, client, key, output
+from kmip_server.admin.cli import audit, backup, client, conversation, key, output
 from kmip_server.admin.cli.options import FILE, JSON, Options, pass_options
 
 _WORKERS = (
@@ -56,5 +56,5 @@ def status(options: Options, as_json: bool) -> None:
         output.table(rows, _WORKERS)
 
 
-for _group in (client.client, key.key, audit.audit, backup.backup):
+for _group in (client.client, key.key, audit.audit, backup.backup, conversation.replay):
     admin_commands.add_command(_group)

@@ -1,0 +1,1 @@
+"""Conversations of clients as files: written, compared, played."""
