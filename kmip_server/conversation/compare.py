@@ -1,10 +1,10 @@
 """Whether an answer holds what a client needs.
 
 Strategy: what is expected is looked for, what is there besides is not looked at: servers may say more than a
-client reads. Elements of one tag are taken in their order, attributes by their name. Where a client stops at
-anything more, the expectation says `exact="true"`, and where something must not be there, `absent="true"`. A value
-`*` is any; `$NAME` is bound by the first answer that has it and the same from then on. `$NOW` is the time in a
-request, and any in an answer.
+client reads. Batch items are taken in their order, attributes by their name, others as they match. Where a client
+stops at anything more, the expectation says `exact="true"`, and where something must not be there, `absent="true"`.
+A value `*` is any; `$NAME` is bound by the first answer that has it and the same from then on. `$NOW` is the time
+in a request, and any in an answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Bindings:
         value = element.get("value")
         if value is not None and value.startswith("$"):
             copy.set("value", self._value(value))
-        copy.extend(self.filled(child) for child in element)
+        copy.extend([self.filled(child) for child in element])
         return copy
 
     def _value(self, value: str) -> str:
@@ -59,7 +59,7 @@ def differences(expected: Element, found: Element, bindings: Bindings, path: str
     told: list[str] = []
     left = list(found)
     for child in expected:
-        match = _match(child, left)
+        match = _match(child, left, bindings)
         if child.get("absent") == "true":
             if match is not None:
                 told.append(f"{here}: {_named(child)} must not be there")
@@ -74,13 +74,15 @@ def differences(expected: Element, found: Element, bindings: Bindings, path: str
     return told
 
 
-def _match(child: Element, left: list[Element]) -> Element | None:
-    """The first that can be meant: of the tag, and of 1.x Attributes that with the name."""
+def _match(child: Element, left: list[Element], bindings: Bindings) -> Element | None:
+    """Of those that can be meant the first that holds all that is expected, or else the first."""
     tag, name = tag_of(child), _attribute_name(child)
-    for each in left:
-        if tag_of(each) == tag and (name is None or _attribute_name(each) == name):
-            return each
-    return None
+    meant = [each for each in left if tag_of(each) == tag and (name is None or _attribute_name(each) == name)]
+    if tag != Tag.BATCH_ITEM:  # answers come in the order of what was asked
+        for each in meant:
+            if not differences(child, each, Bindings(dict(bindings.values))):
+                return each
+    return meant[0] if meant else None
 
 
 def _attribute_name(element: Element) -> str | None:

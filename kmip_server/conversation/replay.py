@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -42,9 +42,12 @@ class Played:
     answer: Element | None
 
 
-def play(conversation: Conversation, server: Server) -> Iterator[Played]:
-    """Each request in turn. A connection that fails is a difference; what needs its answers then differs too."""
-    bindings = Bindings()
+def play(conversation: Conversation, server: Server, given: Mapping[str, str] | None = None) -> Iterator[Played]:
+    """Each request in turn. A connection that fails is a difference; what needs its answers then differs too.
+
+    `given`: what placeholders stand for that no answer tells ($USERNAME).
+    """
+    bindings = Bindings(dict(given or {}))
     connection: ssl.SSLSocket | None = None
     context = _context(server)
     try:

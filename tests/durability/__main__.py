@@ -19,8 +19,11 @@ from tests.support.server import make_instance
 
 
 def kill(folder: Path, rounds: int, seed: int) -> None:
-    instance = make_instance(folder / "kmip")
-    print(Rounds(instance, seed, tell=lambda text: print(text, flush=True)).run(rounds), flush=True)
+    """So many with one worker, and with two."""
+    for workers in (1, 2):
+        instance = make_instance(folder / f"kmip-{workers}", "--set", f"server.workers={workers}")
+        figures = Rounds(instance, seed, tell=lambda text: print(text, flush=True)).run(rounds)
+        print(f"{workers} worker(s): {figures}", flush=True)
 
 
 def cut(folder: Path, count: int, seed: int) -> None:

@@ -18,9 +18,11 @@ ROUNDS = 20
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_acknowledged_is_lost_and_nothing_is_half_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_acknowledged_is_lost_and_nothing_is_half_done(tmp_path: Path, workers: int) -> None:
     seed = random.SystemRandom().randrange(1 << 32)  # told on failure
-    figures = Rounds(make_instance(tmp_path / "kmip"), seed).run(ROUNDS)
+    instance = make_instance(tmp_path / "kmip", "--set", f"server.workers={workers}")
+    figures = Rounds(instance, seed).run(ROUNDS)
     assert figures.rounds == ROUNDS
     assert figures.under_way > ROUNDS, "each kill was to catch several requests"
 

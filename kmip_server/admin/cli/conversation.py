@@ -22,16 +22,21 @@ DEFAULT_PORT = 5696
 @click.option("--cert", type=FILE, required=True, help="The client's certificate.")
 @click.option("--key", type=FILE, required=True, help="Its private key.")
 @click.option("--ca", type=FILE, help="The CA of the server's certificate; the system's own if not given.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="What $NAME in the file stands for.")
 @click.option("--answers", is_flag=True, help="Print each answer.")
-def replay(file: Path, server: str, cert: Path, key: Path, ca: Path | None, answers: bool) -> None:
+def replay(
+    file: Path, server: str, cert: Path, key: Path, ca: Path | None, given: tuple[str, ...], answers: bool
+) -> None:
     conversation = script.read(file)
+    pairs = [each.partition("=") for each in given]
+    bound = {f"${name.removeprefix('$')}": value for name, _, value in pairs}
     host, _, port = server.partition(":")
     where = player.Server(
         host=host, port=int(port) if port.isdecimal() else DEFAULT_PORT, ca=ca, certificate=cert, key=key
     )
     click.echo(f"{conversation.client} ({conversation.evidence}: {conversation.source})")
     wrong = 0
-    for played in player.play(conversation, where):
+    for played in player.play(conversation, where, bound):
         click.echo(
             f"{played.number:3}  {played.operations}: {'differs' if played.differences else 'as it needs it'}"
         )
