@@ -32,8 +32,13 @@ def text(results: Sequence[Result]) -> str:
     if troubles:
         lines += ["", "## What a client shows when something is wrong", ""]
         for each in troubles:
-            lines += [f"### {each.title}", "", "| what is wrong | what it shows |", "|---|---|"]
-            lines += [f"| {_cell(what)} | {_cell(shown)} |" for what, shown in each.troubles.items()]
+            lines += [
+                f"### {each.title}",
+                "",
+                "| what is wrong | what it shows | the server's log |",
+                "|---|---|---|",
+            ]
+            lines += [f"| {' | '.join(map(_cell, (what, *said)))} |" for what, said in each.troubles.items()]
             lines.append("")
     for each in results:
         lines += ["", *_steps(each)]

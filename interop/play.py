@@ -42,8 +42,8 @@ class Result:
     beside: list[Outcome] = field(default_factory=list)
     """What the second identity met that the first did not: failures only."""
     pykmip: list[Outcome] | None = None
-    troubles: dict[str, str] = field(default_factory=dict)
-    """What is wrong, and what the client shows."""
+    troubles: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What is wrong, what the client shows, and what the server's log says."""
 
     def complaints(self) -> list[str]:
         """What did not come out as it should at this server."""
@@ -78,6 +78,8 @@ def whole(client: Client, folder: Path, *, only_ours: bool = False) -> Result:
             result.pykmip = client.run(endpoint, _folder(folder, "run-pykmip"))
     if client.probe is not None:
         result.troubles = trouble.shown(client, folder)
+        hung = [what for what, (shown, _) in result.troubles.items() if shown.startswith("nothing within")]
+        result.ours.append(Outcome("", "in every trouble something is shown in time", not hung, ", ".join(hung)))
     return result
 
 

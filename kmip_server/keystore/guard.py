@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from kmip_server.engine.ports import SealedMaterial
@@ -34,6 +35,8 @@ ANSWER_SECONDS = 5.0
 """A holder that takes longer for a probe is away."""
 RETRY_SECONDS = 0.2
 """Between a failure and the next probe."""
+ANEW_AFTER = 2
+"""So many failures in a row, and the holder begins anew with its module; then again after as many."""
 _AWAY = "the HSM is away; keys are served again when it is back"
 
 
@@ -79,6 +82,7 @@ class GuardedKeyStore:
         self._sealer: Sealer | None = None
         self._until = 0.0
         self._is_away = False
+        self._failures = 0
         self._random = MixedRandom()
         self._changed = threading.Condition()
         self._wake = threading.Event()
@@ -214,6 +218,7 @@ class GuardedKeyStore:
             self._until = asked + self._probe_seconds + self._answer_seconds + self._grace
             was_away, self._is_away = self._is_away, False
             self._changed.notify_all()
+        self._failures = 0
         if was_away:
             log.warning("the %s is back", self._holder.description)
 
@@ -231,6 +236,10 @@ class GuardedKeyStore:
             self._changed.notify_all()
         if not was_away:
             log.error("the %s is away: %s", self._holder.description, why)
+        self._failures += 1
+        if self._failures % ANEW_AFTER == 0:
+            with suppress(KmipError, SettingsError):  # the next probe says why
+                self._holder.begin_anew()
         self._stopping.wait(RETRY_SECONDS)
 
     # --- the thread that never does -----------------------------------------------------------

@@ -34,6 +34,9 @@ class Holder(Protocol):
     def random(self, length: int) -> bytes:
         """Random bytes of the holder's own."""
 
+    def begin_anew(self) -> None:
+        """Start over with whatever the holder is reached through: nobody else in this process may be using it."""
+
     def close(self) -> None: ...
 
     @property

@@ -126,6 +126,16 @@ def initialise(path: str) -> None:
         raise SettingsError(f"the PKCS#11 module {path} cannot be initialised (0x{result:X}); see its own log")
 
 
+def begin_anew(path: str) -> None:
+    """C_Finalize and C_Initialize: every session of the process is gone. Raises SettingsError.
+
+    A module may keep what it once saw of its tokens: SoftHSM does not find one again whose files were away, and
+    others hold on to a connection that is dead.
+    """
+    _function(path, "C_Finalize", ctypes.c_void_p)(None)
+    initialise(path)
+
+
 def login(path: str, session: int, pin: str) -> None:
     """C_Login as the user. Raises PinRefused, PKCS11Error.
 

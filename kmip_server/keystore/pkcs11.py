@@ -238,6 +238,11 @@ class TokenHolder:
 
         return self._translated(ask)
 
+    def begin_anew(self) -> None:
+        """With the module itself. Raises SettingsError."""
+        self._forget()
+        module.begin_anew(self._module_path)
+
     def close(self) -> None:
         """End the calling thread's session. Nobody else is logged out by it."""
         self._forget()

@@ -84,6 +84,9 @@ class SoftwareHolder:
     def random(self, length: int) -> bytes:
         return os.urandom(length)
 
+    def begin_anew(self) -> None:
+        """There is nothing between this and its file."""
+
     def close(self) -> None:
         self._cipher = None
 

@@ -38,6 +38,7 @@ class FakeHolder:
 
     def __init__(self) -> None:
         self.is_away = False
+        self.needs_beginning_anew = False
         self.asked = threading.Semaphore(0)
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -49,10 +50,13 @@ class FakeHolder:
 
     def close(self) -> None: ...
 
+    def begin_anew(self) -> None:
+        self.needs_beginning_anew = False
+
     def random(self, length: int) -> bytes:
         self.asked.release()
         self.may_answer.wait(60)
-        if self.is_away:
+        if self.is_away or self.needs_beginning_anew:
             raise KeyStoreUnavailable("told to be away")
         return os.urandom(length)
 
@@ -178,6 +182,17 @@ def test_away_and_back_are_each_said_once(start_keystore: StartKeyStore, caplog:
     assert [text for text in said if "told to be away" in text] == ["the test holder is away: told to be away"]
     assert len([text for text in said if "keys are dropped" in text]) == 1
     assert said[-1] == "the test holder is back"
+
+
+def test_a_holder_that_stays_away_begins_anew_with_its_module(start_keystore: StartKeyStore) -> None:
+    """Some do not find by themselves what was gone for a while."""
+    holder = FakeHolder()
+    keystore = start_keystore(holder)
+    holder.needs_beginning_anew = True
+    assert wait_until_available(keystore, False)
+    assert wait_until_available(keystore, True)
+    assert not holder.needs_beginning_anew
+    assert use(keystore) == SECRET
 
 
 def test_an_unexpected_error_in_the_probe_counts_as_away(start_keystore: StartKeyStore) -> None:

@@ -25,7 +25,7 @@ from kmip_server.protocol.versions import V2_1
 from kmip_server.transport.memory import RESERVE_BYTES
 from tests.support.engine import Refused
 from tests.support.requests import create, name, parameters
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, make_instance
 from tests.support.wire import Client, Connection
 from tests.support.workers import until
 
@@ -140,3 +140,27 @@ def test_short_of_memory(new_instance: Path) -> None:
         until(lambda: encrypt(400_000), "that memory is not short any more")
         assert "memory is short: a message of" in server.log.read_text()
         assert server.admin("audit", "verify").returncode == 0
+
+
+def test_a_token_whose_files_were_away(tmp_path: Path) -> None:
+    """SoftHSM does not find it again by itself."""
+    instance = make_instance(tmp_path / "kmip")
+    with RunningServer(instance) as server, Connection(server) as connection:
+        client = Client(connection, V2_1)
+        key = made(client, name("before"))
+
+        def is_served() -> bool:
+            try:
+                client.call(Operation.GET, GetRequest(unique_identifier=key))
+            except Refused as refused:
+                assert refused.message
+                return False
+            return True
+
+        (instance / "softhsm").rename(tmp_path / "away")
+        until(lambda: not is_served(), "that the token is away")
+        (tmp_path / "away").rename(instance / "softhsm")
+        until(is_served, "that the token is back")
+        told = server.log.read_text()
+        assert told.count("is away: its keys are dropped") == 1
+        assert told.count(".so is back\n") == 1
