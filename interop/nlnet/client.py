@@ -11,10 +11,13 @@ from pathlib import Path
 
 from interop.contract import KEPT, Client, Failed, call
 from interop.endpoint import Endpoint
-from interop.steps import Outcome, Skipped
+from interop.steps import Outcome, Skipped, Steps, perform
 
 PROGRAM = Path(__file__).resolve().parent / "program"
 BINARY = KEPT / "nlnet" / "target" / "debug" / "nlnet-steps"
+
+here = Steps()
+"""Those of this server alone."""
 
 
 def _say(endpoint: Endpoint, *more: str) -> str:
@@ -22,9 +25,27 @@ def _say(endpoint: Endpoint, *more: str) -> str:
     return call((BINARY, it.host, str(it.port), it.ca, it.certificate, it.key, *more))
 
 
-def run(endpoint: Endpoint, _: Path) -> list[Outcome]:
+@here("a username and its password are taken, a wrong password and another's name are not")
+def _credential(endpoint: Endpoint, folder: Path) -> None:
+    assert endpoint.server is not None
+    password = folder / "password"
+    password.touch(0o600)
+    password.write_text("correct horse battery staple")
+    name = endpoint.identity
+    endpoint.server.admin("client", "password", name, "--password-file", str(password))
+    assert _say(endpoint, "as", name, "correct horse battery staple").strip() == "welcome"
+    for username, secret in ((name, "wrong horse"), ("nobody", "correct horse battery staple")):
+        said = _say(endpoint, "as", username, secret)
+        assert said.startswith("Server error: Operation RNGRetrieve failed"), said
+
+
+def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
     lines = [line.split("\t") for line in _say(endpoint).splitlines()]
-    return [Outcome(version, name, not wrong, wrong) for version, name, wrong in lines]
+    steps = here.steps if endpoint.server is not None else ()
+    return [
+        *(Outcome(version, name, not wrong, wrong) for version, name, wrong in lines),
+        *(perform(each, "1.2", endpoint, folder) for each in steps),
+    ]
 
 
 def probe(endpoint: Endpoint, _: Path) -> str:
@@ -58,8 +79,7 @@ CLIENT = Client(
     installed_by="`cargo add kmip-protocol@0.4.3 --features tls-with-openssl`",
     needs=("cargo",),
     limits=(
-        "PyKMIP's server leaves Modify Attribute out of its Query, has no RNG Retrieve and no Add Attribute, and"
-        " forgets what it destroyed (KMIP 1.0 §4.20: its attributes are retained).",
+        "PyKMIP's server leaves Modify Attribute out of its Query, and has no RNG Retrieve and no Add Attribute.",
     ),
     prepare=prepare,
     run=run,
