@@ -35,6 +35,7 @@ DEADLINE_SECONDS = 60.0
 """A client that shows nothing by then hangs."""
 _DAY = datetime.timedelta(days=1)
 _STAMP = re.compile(r"^\S+ \S+ (INFO|WARNING|ERROR|CRITICAL) \S+: ")
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS = re.compile(r"127\.0\.0\.1(:\d+)?")
 
 
@@ -50,7 +51,7 @@ def shown(client: Client, folder: Path) -> dict[str, tuple[str, str]]:
             before = len(endpoint.server.log.read_text())
             with trouble(endpoint, place) as troubled:
                 said = probed(client, troubled, place)
-            found[what] = (said, _told(endpoint.server.log.read_text()[before:]))
+                found[what] = (said, "" if what == NOTHING else _told(endpoint.server.log, before))
     return found
 
 
@@ -66,10 +67,15 @@ def probed(client: Client, endpoint: Endpoint, folder: Path) -> str:
     return _ADDRESS.sub("ADDRESS", " ".join(said.split()))[:300]
 
 
-def _told(log: str) -> str:
-    """The last thing that a log says, without time and address."""
-    lines = [line for line in log.splitlines() if _STAMP.match(line)]
-    return _ADDRESS.sub("ADDRESS", _STAMP.sub("", lines[-1])) if lines else ""
+def _told(log: Path, before: int) -> str:
+    """The last thing that a log says since, without time and address; it may come a little later."""
+    end = time.monotonic() + 1
+    while True:
+        lines = [line for line in log.read_text()[before:].splitlines() if _STAMP.match(line)]
+        if lines or time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    return _IDENTIFIER.sub("N", _ADDRESS.sub("ADDRESS", _STAMP.sub("", lines[-1]))) if lines else ""
 
 
 # --- the troubles -------------------------------------------------------------------------------

@@ -122,6 +122,9 @@ class Answerer:
             unavailable = InternalError("the server is not available")
             return self._refused(request.version, unavailable, recorder, request, principal)
         except KmipError as error:
+            if isinstance(error, AuthenticationNotSuccessful):
+                why = getattr(error, "detail", "") or error.message
+                log.info("request %s of %s is refused: %s", recorder.request_identifier, peer.address, why)
             return self._refused(request.version, error, recorder, request, principal)
         now = now_microseconds // 1_000_000
         streams = self.streams.of_request(recorder.request_identifier, now)

@@ -287,9 +287,13 @@ class InvalidCorrelationValue(KmipError):
 class InternalError(KmipError):
     """Not the client's fault. The message is fixed text; the cause goes to the log alone."""
 
+    for_client = "the server failed to process the request; its log names the request identifier"
+
 
 class KeyStoreUnavailable(InternalError):
     """The HSM is away beyond its grace, or refuses. Nothing is served from what was opened before."""
+
+    for_client = "the server cannot reach its keys now; try again later"
 
 
 class StoreUnavailable(InternalError):

@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 _CONTINUE = BatchErrorContinuationOption.CONTINUE
 _UNDO = BatchErrorContinuationOption.UNDO
 NO_MEMORY = "the server is short of memory; try again later, or ask for less at once"
-INTERNAL = "the server failed to process the request; its log names the request identifier"
+INTERNAL = InternalError.for_client
 
 
 @frozen
@@ -153,7 +153,7 @@ def _perform(
         return result, recorder.entry(context, title, "allowed")
     except InternalError as error:
         log.error("request %s: %s: %s", recorder.request_identifier, title, error.message)
-        failed = _failed(context, item, operation, InternalError(INTERNAL))
+        failed = _failed(context, item, operation, InternalError(error.for_client))
     except KmipError as error:
         failed = _failed(context, item, operation, error)
     except MemoryError:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kmip_server.engine.batch import NO_MEMORY
+from kmip_server.errors import KeyStoreUnavailable
 from kmip_server.protocol.enums import (
     BlockCipherMode,
     CryptographicUsageMask,
@@ -153,14 +154,16 @@ def test_a_token_whose_files_were_away(tmp_path: Path) -> None:
             try:
                 client.call(Operation.GET, GetRequest(unique_identifier=key))
             except Refused as refused:
-                assert refused.message
+                said.add(refused.message)
                 return False
             return True
 
+        said: set[str] = set()
         (instance / "softhsm").rename(tmp_path / "away")
         until(lambda: not is_served(), "that the token is away")
         (tmp_path / "away").rename(instance / "softhsm")
         until(is_served, "that the token is back")
+        assert said == {KeyStoreUnavailable.for_client}
         told = server.log.read_text()
         assert told.count("is away: its keys are dropped") == 1
         assert told.count(".so is back\n") == 1
