@@ -17,6 +17,7 @@ from pydantic import ValidationError, validate_call
 
 from kmip_server import __version__
 from kmip_server.admin.arguments import MAX_NAME, Name, OptionalName, require_text
+from kmip_server.admin.recording import Record, record
 from kmip_server.admin.shown import shown
 from kmip_server.authz.records import CertificateRecord, CredentialRecord, PrincipalRecord
 from kmip_server.authz.rules import RoleAuthorizer
@@ -49,6 +50,8 @@ class Instance:
     """What only a running server knows."""
     changed: Callable[[sqlite3.Connection], None] | None = None
     """Tell the running server that identities have changed."""
+    record: Record | None = None
+    """What every process of a running server says of a recording."""
 
 
 class Actions:
@@ -382,6 +385,11 @@ class Actions:
             self._connection.execute("COMMIT")
         return {"records": report.records, "chains": report.chains, "faults": list(report.faults)}
 
+    def client_record(self, **arguments: Any) -> dict[str, Any]:
+        """Record what a client says and is told: see `recording.py`."""
+        self._touched = str(arguments.get("name", ""))[:MAX_NAME]
+        return record(self._instance.record, self._identities.principals, **arguments)
+
     @validate_call
     def backup_create(self) -> dict[str, Any]:
         """Permission for a backup, on record. The command that asks writes the file."""
@@ -400,6 +408,7 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "client.password": Actions.client_password,
     "client.revoke": Actions.client_revoke,
     "client.restore": Actions.client_restore,
+    "client.record": Actions.client_record,
     "key.list": Actions.key_list,
     "key.show": Actions.key_show,
     "audit.tail": Actions.audit_tail,

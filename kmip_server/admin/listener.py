@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL, crypto
@@ -35,8 +36,10 @@ from kmip_server.pki.authority import fingerprint
 from kmip_server.principal import Peer, Principal
 from kmip_server.protocol.versions import V1_4
 from kmip_server.transport.addresses import address, process_of
+from kmip_server.transport.channel import Kind
 from kmip_server.transport.limits import Limits
 from kmip_server.transport.ports import listen, listen_local
+from kmip_server.transport.recording import Recording
 from kmip_server.transport.sockets import Listening
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.work.board import Board
@@ -78,8 +81,11 @@ class AdminListener:
                 node=node_of(application.settings),
                 live=self._live,
                 changed=application.identities.refresh,
+                record=self._record,
             )
         )
+        if siblings is not None:
+            siblings.record = self.record_here
         self.tls: ServerTLS = kmip.tls
 
     def listen(self, listening: Listening) -> None:
@@ -114,6 +120,34 @@ class AdminListener:
             **live.of_all(application.status(), siblings),
             "workers": self._board.told(),
         }
+
+    def record_here(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Begin a recording in this process (`client`, `messages`, `seconds`), look at it, or end it (`ends`),
+        which gives what it has. On the reactor's thread."""
+        factory = self._kmip
+        if "client" in wanted:
+            is_meant = partial(self._is, wanted["client"])
+            seconds = self._reactor.seconds
+            factory.recording = Recording(is_meant, wanted["messages"], wanted["seconds"], seconds)
+        recording = factory.recording
+        if recording is None:
+            return {"count": 0, "is_over": True, "rows": []}
+        if wanted.get("ends"):
+            factory.recording = None
+        rows = recording.rows() if wanted.get("ends") else []
+        return {"count": recording.count, "is_over": recording.is_over, "rows": rows}
+
+    def _is(self, client: str, peer: Peer) -> bool:
+        try:
+            return self._application.answerer.identify(peer, None, V1_4).name == client
+        except KmipError:
+            return False
+
+    def _record(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """The same in every process. On the administrator's thread."""
+        here = threads.blockingCallFromThread(self._reactor, self.record_here, wanted)
+        others = [] if self._siblings is None else self._siblings.ask_all(Kind.RECORD, json.dumps(wanted).encode())
+        return [here, *(each for _, each in others if each is not None)]
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
         """Who asks, and from where. Raises AuthenticationNotSuccessful."""

@@ -68,6 +68,7 @@ SETS: dict[str, frozenset[str]] = {
             "client.enroll",
             "client.password",
             "client.revoke",
+            "client.record",
             "client.restore",
             "key.list",
             "key.show",

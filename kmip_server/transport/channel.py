@@ -44,6 +44,7 @@ class Kind(enum.IntEnum):
 
     MESSAGE = 1
     STATUS = 2
+    RECORD = 3
     REPLY = 16
     NOT_DONE = 17
     """Nothing was done, and nothing will be."""

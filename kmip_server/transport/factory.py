@@ -24,6 +24,7 @@ from kmip_server.transport import faults
 from kmip_server.transport.faults import Fault, FaultLog
 from kmip_server.transport.kmip import Answerer, KmipConnection
 from kmip_server.transport.limits import BURST, Admission, Limits, Place
+from kmip_server.transport.recording import Recording
 from kmip_server.transport.tls import ServerTLS
 from kmip_server.transport.wire import OverTLS
 
@@ -62,6 +63,8 @@ class KmipFactory(Factory):
         self._connections: dict[Place, KmipConnection] = {}
         self._emptied: defer.Deferred[None] | None = None
         self._faults = FaultLog(reactor.seconds)
+        self.recording: Recording | None = None
+        """Of one client, while an administrator wants it."""
         self.is_short = False
         """Whether there is too little memory for those who bring much."""
         self._short_told_until = 0.0
@@ -152,6 +155,8 @@ class KmipFactory(Factory):
             over.append((self._connections[place], "limit"))
         self._end(over)
         self._faults.catch_up()
+        if self.recording is not None and self.recording.is_stale:
+            self.recording = None
         for connection in list(self.held_back):
             connection.read_on()
 

@@ -7,6 +7,7 @@ peer back. When its time is up is said here; the factory looks (`factory.py`).
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,6 +31,7 @@ from kmip_server.protocol.framing import Framer, FramingError
 from kmip_server.transport import faults
 from kmip_server.transport.limits import Place
 from kmip_server.transport.memory import RESERVE_BYTES
+from kmip_server.transport.recording import Exchanged, connection_number
 from kmip_server.transport.tls import CertificateRefused
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class KmipConnection(TwistedProtocol):
         self._fault: FramingError | None = None
         """Where what comes has stopped to be messages: nothing is read beyond it."""
         self._discarded = 0
+        self._number = connection_number()
+        self._recorded: Exchanged | None = None
         self._paused = False
         self._blocked = False
         self.deadline = 0.0
@@ -188,6 +192,9 @@ class KmipConnection(TwistedProtocol):
             self._factory.say_short(f"a message of {self.address} is refused")
             self._answered(self._factory.answerer.malformed(message[:64], ServerLimitExceeded(NO_MEMORY)))
             return
+        recording = self._factory.recording
+        if recording is not None and self._peer is not None:
+            self._recorded = recording.asked(self._number, self._peer, message, int(time.time()))
         self._offer(message)
 
     def _offer(self, message: bytes, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -203,6 +210,10 @@ class KmipConnection(TwistedProtocol):
         self._in_flight = self.is_new = False
         self._waiting_bytes -= self._under_way
         self._under_way = 0
+        if self._recorded is not None:
+            if self._factory.recording is not None:
+                self._factory.recording.answered(self._recorded, reply)
+            self._recorded = None
         if self._ending:
             return
         if reply is None:

@@ -111,6 +111,8 @@ class Siblings:
         self._links: dict[int, Link] = {}
         self._rooms: defaultdict[int, _Room] = defaultdict(_Room)
         self._stopped = False
+        self.record: Callable[[dict[str, Any]], Any] = lambda _: None
+        """What this worker does about a recording: see `AdminListener.record_here`."""
 
     def listen(self) -> None:
         """Be there for the siblings. Raises SettingsError where the socket cannot be had."""
@@ -188,6 +190,8 @@ class Siblings:
             self._hold(question, message, peer, self._reactor.seconds() + HOLD_SECONDS, RETRY_SECONDS)
         elif question.kind == Kind.STATUS:
             question.answer(Kind.REPLY, json.dumps(self._status()).encode())
+        elif question.kind == Kind.RECORD:
+            question.answer(Kind.REPLY, json.dumps(self.record(json.loads(question.body))).encode())
         else:
             question.answer(Kind.NOT_DONE)
 
@@ -215,18 +219,22 @@ class Siblings:
     def statuses(self) -> list[tuple[int, Status | None]]:
         """The slot of each sibling that serves, and its status, None where it does not answer. Not to be called on
         the reactor's thread."""
+        return self.ask_all(Kind.STATUS, b"")
+
+    def ask_all(self, kind: Kind, body: bytes) -> list[tuple[int, Any]]:
+        """The slot of each sibling that serves, and what it says, None where it does not. As `statuses`."""
         lines = {number: line for number, line in self._others().items() if line.state is State.SERVING}
-        answers: dict[int, Status | None] = dict.fromkeys(lines)
+        answers: dict[int, Any] = dict.fromkeys(lines)
         left = threading.Semaphore(0)
 
-        def answered(number: int, kind: Kind, body: bytes) -> None:
-            if kind == Kind.REPLY:
-                answers[number] = json.loads(body)
+        def answered(number: int, became: Kind, said: bytes) -> None:
+            if became == Kind.REPLY:
+                answers[number] = json.loads(said)
             left.release()
 
         def ask() -> None:
             for number in lines:
-                self._link(number).ask(Kind.STATUS, b"", STATUS_SECONDS, partial(answered, number))
+                self._link(number).ask(kind, body, STATUS_SECONDS, partial(answered, number))
 
         self._reactor.callFromThread(ask)
         end = time.monotonic() + 2 * STATUS_SECONDS

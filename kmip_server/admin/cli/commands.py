@@ -56,5 +56,5 @@ def status(options: Options, as_json: bool) -> None:
         output.table(rows, _WORKERS)
 
 
-for _group in (client.client, key.key, audit.audit, backup.backup, conversation.replay):
+for _group in (client.client, key.key, audit.audit, backup.backup, conversation.replay, conversation.record):
     admin_commands.add_command(_group)

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
 import click
 
-from kmip_server.admin.cli.options import FILE
+from kmip_server.admin.cli.options import FILE, Options, pass_options
 from kmip_server.conversation import replay as player
 from kmip_server.conversation import script
+from kmip_server.errors import SettingsError
 
 DEFAULT_PORT = 5696
+_LOOK_SECONDS = 1.0
+
+
+@click.command("record", help="Record what a client says and is told, without keys, credentials and names.")
+@click.argument("name")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--seconds", type=click.FloatRange(1, 600), default=60, show_default=True, help="For how long at most."
+)
+@click.option("--messages", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at most.")
+@pass_options
+def record(options: Options, name: str, file: Path, seconds: float, messages: int) -> None:
+    if file.exists():
+        raise SettingsError(f"{file} exists; give another name")
+    options.perform("client.record", name=name, step="begin", seconds=seconds, messages=messages)
+    click.echo(f"recording {name} for at most {seconds:.0f} s; end it sooner by Ctrl-C")
+    with suppress(KeyboardInterrupt):
+        while not options.perform("client.record", name=name, step="look")["is_over"]:
+            time.sleep(_LOOK_SECONDS)
+    found = options.perform("client.record", name=name, step="end")
+    file.touch(mode=0o600)
+    file.write_text(found["conversation"], encoding="utf-8")
+    click.echo(f"{found['messages']} messages of {name} in {file}; read it before you send it to anybody")
 
 
 @click.command(

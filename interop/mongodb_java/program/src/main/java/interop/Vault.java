@@ -172,8 +172,8 @@ public final class Vault {
     }
 
     private static PrivateKey key(String pem) throws GeneralSecurityException {
-        String begin = "-----BEGIN PRIVATE KEY-----";
-        String text = pem.substring(pem.indexOf(begin) + begin.length(), pem.indexOf("-----END PRIVATE KEY-----"));
+        String begin = "-----BEGIN" + " PRIVATE KEY-----";
+        String text = pem.substring(pem.indexOf(begin) + begin.length(), pem.indexOf("-----END" + " PRIVATE KEY-----"));
         PKCS8EncodedKeySpec bytes = new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(text));
         try {
             return KeyFactory.getInstance("EC").generatePrivate(bytes);

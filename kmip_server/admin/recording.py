@@ -1,0 +1,53 @@
+"""Recording what a client says and is told, for as long as an administrator wants it.
+
+Strategy: begun in every process that serves, looked at, and ended, which gives what all of them kept as one
+conversation, redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, validate_call
+
+from kmip_server.admin.arguments import Name
+from kmip_server.conversation.redact import recorded
+from kmip_server.errors import SettingsError
+from kmip_server.transport.recording import MAX_MESSAGES, MAX_SECONDS
+
+Record = Callable[[dict[str, Any]], list[dict[str, Any]]]
+"""Asks every process: see `AdminListener.record_here`."""
+
+
+@validate_call
+def record(
+    ask: Any,
+    clients: Any,
+    name: Name,
+    step: Literal["begin", "look", "end"],
+    messages: Annotated[int, Field(gt=0, le=MAX_MESSAGES)] = 100,
+    seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)] = 60,
+) -> dict[str, Any]:
+    """One step; at the end the conversation. Raises SettingsError for no client, or where nothing runs."""
+    return _record(ask, clients, name, step, messages, seconds)
+
+
+def _record(
+    ask: Record | None, clients: Container[str], name: str, step: str, messages: int, seconds: float
+) -> dict[str, Any]:
+    if ask is None:
+        raise SettingsError("there is nothing to record: the server does not run")
+    if name not in clients:
+        raise SettingsError(f"there is no client {name!r}")
+    wanted: dict[str, Any] = {"ends": step == "end"}
+    if step == "begin":
+        wanted |= {"client": name, "messages": messages, "seconds": seconds}
+    told = ask(wanted)
+    found: dict[str, Any] = {
+        "messages": sum(each["count"] for each in told),
+        "is_over": any(each["is_over"] for each in told),
+    }
+    if step == "end":
+        found["conversation"] = recorded([row for each in told for row in each["rows"]])
+    return found
