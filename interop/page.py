@@ -80,7 +80,7 @@ def _steps(result: Result) -> list[str]:
         for version in versions
     ]
     lines = [
-        f"## {result.title} {result.version}",
+        f"## {result.title} {result.version}".rstrip(),
         "",
         f"{result.language}; {result.installed_by}. Last run on {result.date}, server version {result.server}.",
         "",
