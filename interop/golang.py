@@ -8,6 +8,7 @@ for each step.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from interop.steps import Outcome, Skipped
 CACHES = KEPT / "go"
 """Of all Go clients together: they share the standard library and some modules."""
 BUILD_SECONDS = 900
+PROBE_SECONDS = 20
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}:\d+(?:->\d{1,3}(?:\.\d{1,3}){3}:\d+)?")
 
 
-def build(module: Path, target: Path, package: str = ".") -> None:
+def build(module: Path, target: Path, *, tags: str = "") -> None:
     """A program, built anew where its source or its modules changed. Raises Skipped where those cannot be had."""
     environment = _environment()
     try:
@@ -28,7 +31,7 @@ def build(module: Path, target: Path, package: str = ".") -> None:
         raise Skipped(f"its Go modules cannot be had: {str(error).splitlines()[-1]}") from error
     target.parent.mkdir(parents=True, exist_ok=True)
     call(
-        ["go", "build", "-p", "2", "-trimpath", "-o", target, package],
+        ["go", "build", "-p", "2", "-trimpath", "-tags", tags, "-o", target, "."],
         folder=module,
         environment=environment,
         seconds=BUILD_SECONDS,
@@ -60,6 +63,16 @@ def play(
     except Failed as error:
         return [Outcome("", "the program runs to its end", False, str(error))]
     return [_outcome(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def probe(command: Sequence[str | Path], *, folder: Path | None = None) -> str:
+    """The first line that a program prints, without addresses, which differ from run to run."""
+    try:
+        printed = call(command, folder=folder, seconds=PROBE_SECONDS, expect=None).strip()
+    except Failed:
+        return f"nothing; it still waits after {PROBE_SECONDS} s"
+    first = printed.splitlines()[0] if printed else "nothing"
+    return _ADDRESS.sub("ADDRESS", first)
 
 
 def _outcome(line: str) -> Outcome:

@@ -17,7 +17,7 @@ from kmip.core import enums
 from kmip.pie.client import ProxyKmipClient
 
 from interop import golang, servers
-from interop.contract import KEPT, Client, call
+from interop.contract import KEPT, Client
 from interop.endpoint import Endpoint
 from interop.steps import Outcome, Steps, perform
 
@@ -178,7 +178,7 @@ def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
 
 def probe(endpoint: Endpoint, folder: Path) -> str:
     """Sealed and unsealed once; what the seal says otherwise."""
-    return call([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder, seconds=60).strip()
+    return golang.probe([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder)
 
 
 def _arguments(endpoint: Endpoint) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from interop import golang
-from interop.contract import KEPT, Client, call
+from interop.contract import KEPT, Client
 from interop.endpoint import Endpoint
 from interop.steps import Outcome
 
@@ -22,7 +22,7 @@ def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
 
 def probe(endpoint: Endpoint, folder: Path) -> str:
     """A key made and fetched; what the client says otherwise."""
-    return call([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder, seconds=60).strip()
+    return golang.probe([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder)
 
 
 def _arguments(endpoint: Endpoint) -> list[str]:

@@ -5,11 +5,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ovh/kmip-go"
 	"github.com/ovh/kmip-go/kmipclient"
@@ -85,7 +87,11 @@ func probed(s settings) (said string) {
 			said = strings.SplitN(fmt.Sprint(caught), "\n", 2)[0]
 		}
 	}()
-	client := s.dial()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client := must(kmipclient.DialContext(ctx, s.address,
+		kmipclient.WithRootCAFile(s.ca), kmipclient.WithClientCertFiles(s.certificate, s.key),
+		kmipclient.WithMiddlewares(kmipclient.TimeoutMiddleware(10*time.Second))))
 	defer client.Close()
 	uid := client.Create().AES(256, kmip.CryptographicUsageEncrypt).MustExec().UniqueIdentifier
 	client.Get(uid).MustExec()
