@@ -22,7 +22,7 @@ PROBE_SECONDS = 20
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}:\d+(?:->\d{1,3}(?:\.\d{1,3}){3}:\d+)?")
 
 
-def build(module: Path, target: Path, *, tags: str = "") -> None:
+def build(module: Path, target: Path, *, tags: str = "", package: str = ".") -> None:
     """A program, built anew where its source or its modules changed. Raises Skipped where those cannot be had."""
     environment = _environment()
     try:
@@ -31,7 +31,7 @@ def build(module: Path, target: Path, *, tags: str = "") -> None:
         raise Skipped(f"its Go modules cannot be had: {str(error).splitlines()[-1]}") from error
     target.parent.mkdir(parents=True, exist_ok=True)
     call(
-        ["go", "build", "-p", "2", "-trimpath", "-tags", tags, "-o", target, "."],
+        ["go", "build", "-p", "2", "-trimpath", "-tags", tags, "-o", target, package],
         folder=module,
         environment=environment,
         seconds=BUILD_SECONDS,
@@ -72,7 +72,11 @@ def probe(command: Sequence[str | Path], *, folder: Path | None = None) -> str:
     except Failed:
         return f"nothing; it still waits after {PROBE_SECONDS} s"
     first = printed.splitlines()[0] if printed else "nothing"
-    return _ADDRESS.sub("ADDRESS", first)
+    return without_addresses(first)
+
+
+def without_addresses(text: str) -> str:
+    return _ADDRESS.sub("ADDRESS", text)
 
 
 def _outcome(line: str) -> Outcome:
