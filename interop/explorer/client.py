@@ -99,8 +99,8 @@ def _row(screen: str, name: str) -> int:
     """Which row of the list has this name; 0 where none has, or its name has not come yet."""
     lines = screen.splitlines()
     header = next((number for number, line in enumerate(lines) if "Algorithm" in line and "Age" in line), 0)
-    named = (number - header for number, line in enumerate(lines) if name in line and "NameValue" not in line)
-    return next(named, 0)
+    row = re.compile(rf"[║│]\S+ +\w+ +{re.escape(name)} ")  # a form that is just going shows the name too
+    return next((number - header for number, line in enumerate(lines) if row.match(line)), 0)
 
 
 def _total(screen: str) -> int:
