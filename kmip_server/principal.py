@@ -15,6 +15,8 @@ class Principal:
     roles: tuple[str, ...] = ()
     owner_group: str = ""
     """The group that what it makes belongs to; empty where that is the principal itself."""
+    quirks: tuple[str, ...] = ()
+    """Departures from the standard that it needs: see `engine/quirks.py`."""
     authentication: str = "certificate"
     """How we know: "certificate", "certificate+password", "local" (the administration socket)."""
 

@@ -15,6 +15,7 @@ from algorithms_page import table
 from kmip_server.config import write
 from kmip_server.engine import operations as _operations  # noqa: F401 - registers every operation
 from kmip_server.engine.discovery import OBJECT_TYPES
+from kmip_server.engine.quirks import QUIRKS
 from kmip_server.engine.registry import registrations
 from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.versions import SERVED
@@ -45,6 +46,23 @@ _REMARKS = (
     "Interop is served where `protocol.interop` is on. Where an operation departs from the standard is in",
     "[divergences.md](divergences.md).",
 )
+
+
+def quirks() -> str:
+    """docs/quirks.md."""
+    rows = [(f"`{each.name}`", each.changes, each.client, each.evidence) for each in QUIRKS.values()]
+    lines = [
+        "# Quirks",
+        "",
+        "Generated from `kmip_server/engine/quirks.py` by `make docs`. Where a client needs a departure from the",
+        "standard that cannot be everybody's, it is switched on for that client alone, and changes no permission:",
+        "",
+        "    kmip-admin client quirk NAME QUIRK          and with --off, off again",
+        "    kmip-admin client show NAME",
+        "",
+        *table(("quirk", "what is different", "for which client", "how that is known"), rows),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _operation_rows() -> list[str]:
@@ -83,6 +101,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/algorithms.md": algorithms_page.page,
     "docs/configuration.md": write.document,
     "docs/kmip-support.md": kmip_support,
+    "docs/quirks.md": quirks,
     "conf/kmip-server.toml": sample_settings,
 }
 

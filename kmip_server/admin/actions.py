@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from kmip_server import __version__
+from kmip_server.admin import clients
 from kmip_server.admin.arguments import MAX_NAME, Name, OptionalName, require_text
 from kmip_server.admin.recording import Record, record
 from kmip_server.admin.shown import shown
@@ -25,6 +26,7 @@ from kmip_server.clock import Clock
 from kmip_server.config.settings import Settings
 from kmip_server.engine import states
 from kmip_server.engine.ports import AuditEntry, LocateQuery, StoredObject, UnitOfWork
+from kmip_server.engine.quirks import QUIRKS
 from kmip_server.errors import InvalidField, KmipError, ObjectNotFound, PermissionDenied, SettingsError
 from kmip_server.identity.credentials import hasher
 from kmip_server.pki.authority import AUTHORITY_DAYS, CERTIFICATE_DAYS, Issued, issue, read_certificate
@@ -180,29 +182,24 @@ class Actions:
     @validate_call
     def client_list(self) -> list[dict[str, Any]]:
         """Every principal of the domain, its roles and certificates."""
-        by_principal: dict[str, list[CertificateRecord]] = {}
-        for certificate in self._identities.certificates.values():
-            by_principal.setdefault(certificate.principal, []).append(certificate)
-        return [
-            {
-                "name": record.name,
-                "domain": record.domain,
-                "enabled": record.enabled,
-                "roles": list(record.roles),
-                "groups": list(record.groups),
-                "certificates": [
-                    {
-                        "fingerprint": c.fingerprint,
-                        "not_after": c.not_after,
-                        "pinned": c.pinned,
-                        "revoked": c.revoked,
-                    }
-                    for c in by_principal.get(record.name, ())
-                ],
-            }
-            for record in self._identities.principals.values()
-            if record.domain == self._principal.domain
-        ]
+        mine = (each for each in self._identities.principals.values() if each.domain == self._principal.domain)
+        return [clients.listed(record, self._identities) for record in mine]
+
+    @validate_call
+    def client_show(self, name: Name) -> dict[str, Any]:
+        """One of them, with its quirks and what they change. Raises SettingsError."""
+        record = self._client(name)
+        return clients.whole(record, self._identities)
+
+    @validate_call
+    def client_quirk(self, name: Name, quirk: str, off: bool = False) -> dict[str, Any]:
+        """Switch a departure from the standard on for a client, or off. Raises SettingsError."""
+        record = self._client(name)
+        if quirk not in QUIRKS:
+            raise SettingsError(f"there is no quirk {quirk[:MAX_NAME]!r}; there are {', '.join(QUIRKS)}")
+        self._change(lambda connection: principals.set_quirk(connection, name, quirk, is_on=not off), name)
+        left = set(record.quirks) - {quirk} if off else {*record.quirks, quirk}
+        return {"name": name, "quirks": sorted(left)}
 
     @validate_call
     def client_enroll(
@@ -387,8 +384,8 @@ class Actions:
 
     def client_record(self, **arguments: Any) -> dict[str, Any]:
         """Record what a client says and is told: see `recording.py`."""
-        self._touched = str(arguments.get("name", ""))[:MAX_NAME]
-        return record(self._instance.record, self._identities.principals, **arguments)
+        self._client(str(arguments.get("name", ""))[:MAX_NAME])
+        return record(self._instance.record, **arguments)
 
     @validate_call
     def backup_create(self) -> dict[str, Any]:
@@ -409,6 +406,8 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "client.revoke": Actions.client_revoke,
     "client.restore": Actions.client_restore,
     "client.record": Actions.client_record,
+    "client.show": Actions.client_show,
+    "client.quirk": Actions.client_quirk,
     "key.list": Actions.key_list,
     "key.show": Actions.key_show,
     "audit.tail": Actions.audit_tail,

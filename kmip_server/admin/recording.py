@@ -6,7 +6,7 @@ conversation, redacted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, validate_call
@@ -23,23 +23,18 @@ Record = Callable[[dict[str, Any]], list[dict[str, Any]]]
 @validate_call
 def record(
     ask: Any,
-    clients: Any,
     name: Name,
     step: Literal["begin", "look", "end"],
     messages: Annotated[int, Field(gt=0, le=MAX_MESSAGES)] = 100,
     seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)] = 60,
 ) -> dict[str, Any]:
-    """One step; at the end the conversation. Raises SettingsError for no client, or where nothing runs."""
-    return _record(ask, clients, name, step, messages, seconds)
+    """One step; at the end the conversation. Raises SettingsError where nothing runs."""
+    return _record(ask, name, step, messages, seconds)
 
 
-def _record(
-    ask: Record | None, clients: Container[str], name: str, step: str, messages: int, seconds: float
-) -> dict[str, Any]:
+def _record(ask: Record | None, name: str, step: str, messages: int, seconds: float) -> dict[str, Any]:
     if ask is None:
         raise SettingsError("there is nothing to record: the server does not run")
-    if name not in clients:
-        raise SettingsError(f"there is no client {name!r}")
     wanted: dict[str, Any] = {"ends": step == "end"}
     if step == "begin":
         wanted |= {"client": name, "messages": messages, "seconds": seconds}

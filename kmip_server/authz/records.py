@@ -18,6 +18,8 @@ class PrincipalRecord:
     """The one of `groups` that what it makes belongs to; empty where that is the principal itself."""
     speaks_for: tuple[str, ...] = ()
     """Principals whose credentials may come over this one's certificate."""
+    quirks: tuple[str, ...] = ()
+    """Departures from the standard that it needs: see `engine/quirks.py`."""
     created: int = 0
 
 

@@ -69,6 +69,8 @@ SETS: dict[str, frozenset[str]] = {
             "client.password",
             "client.revoke",
             "client.record",
+            "client.quirk",
+            "client.show",
             "client.restore",
             "key.list",
             "key.show",

@@ -28,6 +28,7 @@ from kmip_server.engine.ports import (
     UnitOfWork,
     Write,
 )
+from kmip_server.engine.quirks import NAMES_NOT_UNIQUE
 from kmip_server.engine.references import Answered
 from kmip_server.engine.streams import RequestStreams
 from kmip_server.errors import (
@@ -339,7 +340,7 @@ class Context:
 
     def _names(self, stored: StoredObject) -> tuple[tuple[str, str], ...]:
         """(scope, Name) pairs that the object holds alone; a destroyed one holds none."""
-        if self.policy.unique_names == "off":
+        if self.policy.unique_names == "off" or NAMES_NOT_UNIQUE in self.principal.quirks:
             return ()
         if stored.sealed is None and effective_gone(stored):
             return ()

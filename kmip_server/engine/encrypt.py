@@ -7,9 +7,12 @@ last one, when its tag has been verified: the standard asks for none of it earli
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmip_server.crypto import asymmetric, ciphers, symmetric
 from kmip_server.engine.context import Context
 from kmip_server.engine.cryptographic import UsableKey, debit, opened
+from kmip_server.engine.quirks import IV_BEFORE_CIPHERTEXT
 from kmip_server.engine.registry import operation
 from kmip_server.errors import (
     BadCryptographicParameters,
@@ -59,6 +62,8 @@ def decrypt(context: Context, request: DecryptRequest) -> DecryptResponse:
     Raises CryptographicFailure for a wrong tag, padding or length, in the same words, and what `parts` and `crypto`
     raise. KMIP 1.4 §4.30; KMIP 2.1 §6.1.11.
     """
+    if IV_BEFORE_CIPHERTEXT in context.principal.quirks:
+        request = _with_iv_of_data(request)
     part, key = opened(context, request, Operation.DECRYPT, _MASK.DECRYPT, _DECRYPTING)
     private = key.found.object_type == ObjectType.PRIVATE_KEY
     response: DecryptResponse = part.advance(
@@ -124,6 +129,19 @@ class _Decrypting:
         return DecryptResponse(
             unique_identifier=self._unique_identifier, data=decrypted if last or decrypted else None
         )
+
+
+def _with_iv_of_data(request: DecryptRequest) -> DecryptRequest:
+    """The request with the first block of its Data for an IV, where it gives none and mode CBC."""
+    parameters, data = request.cryptographic_parameters, request.data
+    is_cbc = parameters is not None and parameters.block_cipher_mode == BlockCipherMode.CBC
+    if not is_cbc or request.iv_counter_nonce is not None or not isinstance(data, bytes) or len(data) <= _BLOCK:
+        return request
+    return replace(request, iv_counter_nonce=data[:_BLOCK], data=data[_BLOCK:])
+
+
+_BLOCK = 16
+"""Of AES."""
 
 
 def _tag_apart(version: Version) -> bool:

@@ -96,6 +96,7 @@ def _principal(record: PrincipalRecord | None, authentication: str, name: str) -
         domain=record.domain,
         groups=record.groups,
         owner_group=record.owner_group,
+        quirks=record.quirks,
         roles=record.roles,
         authentication=authentication,
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 from kmip_server.errors import SettingsError
 from kmip_server.store.database import BUSY_SECONDS, translated
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision this release writes."""
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 """Those that this release can administer; to be served, a database is brought to the newest."""
 
 

@@ -49,6 +49,11 @@ _GROUPS_OF = Statement(
         tables.principal_groups.c.principal, tables.principal_groups.c.group_name
     )
 )
+_QUIRKS_OF = Statement(
+    select(tables.principal_quirks.c.principal, tables.principal_quirks.c.quirk).order_by(
+        tables.principal_quirks.c.principal, tables.principal_quirks.c.quirk
+    )
+)
 _ROLES = Statement(select(_role.definition))
 _CERTIFICATES = Statement(
     select(
@@ -73,6 +78,13 @@ _SEALING_KEYS = Statement(
 _ADD_PRINCIPAL = Statement(insert(tables.principals))
 _ADD_ROLE_OF = Statement(insert(tables.principal_roles))
 _ADD_GROUP_OF = Statement(insert(tables.principal_groups))
+_ADD_QUIRK_OF = Statement(insert(tables.principal_quirks))
+_DROP_QUIRK_OF = Statement(
+    delete(tables.principal_quirks).where(
+        tables.principal_quirks.c.principal == bindparam("of_principal"),
+        tables.principal_quirks.c.quirk == bindparam("named"),
+    )
+)
 _ADD_ROLE = Statement(insert(tables.roles))
 _ADD_CERTIFICATE = Statement(insert(tables.certificates))
 _ADD_CREDENTIAL = Statement(insert(tables.credentials))
@@ -98,6 +110,7 @@ def load_identities(connection: sqlite3.Connection) -> Identities:
     """Everything, as of one moment. The caller holds a transaction, or does not mind."""
     with translated():
         roles_of, groups_of = _pairs(connection, _ROLES_OF), _pairs(connection, _GROUPS_OF)
+        quirks_of = _pairs(connection, _QUIRKS_OF) if _has_quirks(connection) else {}
         principals = {
             name: PrincipalRecord(
                 name=name,
@@ -107,6 +120,7 @@ def load_identities(connection: sqlite3.Connection) -> Identities:
                 groups=tuple(groups_of.get(name, ())),
                 speaks_for=tuple(json.loads(speaks_for)),
                 owner_group=owner_group,
+                quirks=tuple(quirks_of.get(name, ())),
                 created=created,
             )
             for name, domain, enabled, created, speaks_for, owner_group in _PRINCIPALS.run(connection)
@@ -124,6 +138,12 @@ def load_identities(connection: sqlite3.Connection) -> Identities:
             credentials=credentials,
             roles={role.name: role for role in roles},
         )
+
+
+def _has_quirks(connection: sqlite3.Connection) -> bool:
+    """Whether the schema has them: an instance that is stopped may be of an older one."""
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (tables.principal_quirks.name,))
+    return found.fetchone() is not None
 
 
 def _pairs(connection: sqlite3.Connection, statement: Statement) -> dict[str, list[str]]:
@@ -216,6 +236,13 @@ def set_credential(connection: sqlite3.Connection, record: CredentialRecord) -> 
         principal=record.principal,
         password_hash=record.password_hash,
     )
+
+
+def set_quirk(connection: sqlite3.Connection, principal: str, quirk: str, *, is_on: bool) -> None:
+    """Switch a quirk on or off for a principal."""
+    _DROP_QUIRK_OF.run(connection, of_principal=principal, named=quirk)
+    if is_on:
+        _ADD_QUIRK_OF.run(connection, principal=principal, quirk=quirk)
 
 
 def revoke(connection: sqlite3.Connection, principal: str) -> bool:

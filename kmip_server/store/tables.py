@@ -97,6 +97,13 @@ principals = Table(
     Column("owner_group", String(255), nullable=False),
 )
 
+principal_quirks = Table(
+    "principal_quirks",
+    metadata,
+    Column("principal", String(255), ForeignKey("principals.name", ondelete="CASCADE"), primary_key=True),
+    Column("quirk", String(64), primary_key=True),  # see engine/quirks.py
+)
+
 principal_roles = Table(
     "principal_roles",
     metadata,

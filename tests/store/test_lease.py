@@ -263,6 +263,7 @@ def test_what_a_reader_needs_stays_and_comes_later(
 def test_a_database_of_the_release_before_is_brought_up_with_its_rows(path: Path, connect: Connect) -> None:
     connection = connect()
     connection.execute("DROP TABLE leases")
+    connection.execute("DROP TABLE principal_quirks")
     connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.execute("UPDATE meta SET value = 42 WHERE name = 'epoch'")
     migrate.require_known(connection)

@@ -121,6 +121,39 @@ def client_list(options: Options, as_json: bool) -> None:
     )
 
 
+@client.command("show", help="NAME, its certificates, and where it is served otherwise than others.")
+@click.argument("name")
+@JSON
+@pass_options
+def client_show(options: Options, name: str, as_json: bool) -> None:
+    result = options.perform("client.show", name=name)
+    if as_json:
+        output.as_json(result)
+        return
+    quirks, certificates = result.pop("quirks"), result.pop("certificates")
+    output.pairs({key: ", ".join(value) if isinstance(value, list) else value for key, value in result.items()})
+    click.echo()
+    rows = [{**each, "not_after": output.moment(each["not_after"])} for each in certificates]
+    output.table(
+        rows,
+        [("fingerprint", "CERTIFICATE"), ("not_after", "UNTIL"), ("pinned", "PINNED"), ("revoked", "REVOKED")],
+    )
+    for quirk in quirks:
+        click.echo(f"\nquirk {quirk['name']}: {quirk['changes']} (for {quirk['client']}; {quirk['evidence']})")
+
+
+@client.command("quirk", help="Serve NAME otherwise than others, in the way that QUIRK says; see docs/quirks.md.")
+@click.argument("name")
+@click.argument("quirk")
+@click.option("--off", is_flag=True, help="As others again.")
+@JSON
+@pass_options
+def client_quirk(options: Options, name: str, quirk: str, off: bool, as_json: bool) -> None:
+    result = options.perform("client.quirk", name=name, quirk=quirk, off=off)
+    on = ", ".join(result["quirks"]) or "none"
+    output.as_json(result) if as_json else click.echo(f"quirks of {name}: {on}")
+
+
 @client.command("revoke", help="Let NAME in no more. Its keys stay.")
 @click.argument("name")
 @JSON
