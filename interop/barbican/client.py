@@ -329,7 +329,7 @@ def probe(endpoint: Endpoint, folder: Path) -> str:
     with barbican(folder, VENV, endpoint) as api:
         answer = api("POST", "/v1/secrets", body)
         if answer.status != 201:
-            said = [line.rpartition(" - - -] ")[2] for line in api.log.splitlines() if "Error: " in line]
+            said = [line.rpartition("Reason: ")[2] for line in api.log.splitlines() if "Reason: " in line]
             return f"{answer.status} {answer.json()['description']} (log: {said[-1] if said else 'nothing'})"
         fixture = Fixture(api, endpoint)
         text = fixture.payload(answer.json()["secret_ref"], "text/plain")

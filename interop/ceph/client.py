@@ -302,7 +302,7 @@ def probe(endpoint: Endpoint, folder: Path) -> str:
     name = "key-of-probe"
     with suppress(Exception):  # where the server cannot be had, the gateway has to tell it
         make_key(endpoint, name)
-    with _fixture(endpoint, folder, seconds=5) as fixture:
+    with _fixture(endpoint, folder, seconds=3) as fixture:
         try:
             fixture.put("probe", name)
         except Refused as refused:

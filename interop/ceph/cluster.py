@@ -103,7 +103,7 @@ def running(command: Sequence[str | Path], output: Path) -> Iterator[subprocess.
             os.kill(process.pid, signal.SIGTERM)
         try:
             # A gateway with a request that it never answers does not end by itself.
-            process.wait(5)
+            process.wait(3)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

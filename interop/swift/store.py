@@ -26,6 +26,7 @@ from interop.servers import free_port
 
 KINDS = ("account", "container", "object")
 ACCOUNT = "/v1/AUTH_interop"
+RINGS = Path(__file__).with_name("rings.py")
 
 SETTINGS = """\
 [swift-hash]
@@ -148,15 +149,15 @@ class Store:
     def _start(self) -> None:
         (self.folder / "srv" / "disk").mkdir(parents=True)
         (self.folder / "swift.conf").write_text(SETTINGS)
+        ports = {kind: free_port() for kind in KINDS}
+        rings = [f"{kind}={port}" for kind, port in ports.items()]
+        call([self.programs / "python", RINGS, self.folder, *rings], folder=self.folder)
         started = []
-        for kind in KINDS:
-            port = free_port()
+        for kind, port in ports.items():
             configuration = self._common(f"{kind}-server.conf", port, NODE.format(kind=kind, folder=self.folder))
-            self._ring(kind, port)
             command = (self.programs / f"swift-{kind}-server", configuration, "-v")
-            process = self._open.enter_context(running(command, self.folder / f"{kind}.out"))
-            started.append((process, port))
-        for process, port in started:
+            started.append(self._open.enter_context(running(command, self.folder / f"{kind}.out")))
+        for process, port in zip(started, ports.values(), strict=True):
             if not _serves(process, port, "/"):
                 raise Failed("one of Swift's servers did not start")
 
@@ -164,13 +165,6 @@ class Store:
         made = self.folder / name
         made.write_text(COMMON.format(port=port, user=getpass.getuser(), folder=self.folder) + rest)
         return made
-
-    def _ring(self, kind: str, port: int) -> None:
-        """One disk, one copy."""
-        builder = (self.programs / "swift-ring-builder", self.folder / f"{kind}.builder")
-        call([*builder, "create", "4", "1", "0"], folder=self.folder)
-        call([*builder, "add", f"r1z1-127.0.0.1:{port}/disk", "1"], folder=self.folder)
-        call([*builder, "rebalance"], folder=self.folder)
 
     @contextmanager
     def proxy(self, endpoint: Endpoint, keys: Mapping[str, str], active: str = "") -> Iterator[Proxy]:
