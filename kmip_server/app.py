@@ -127,7 +127,9 @@ class Application:
         migrate.require_known(self.connection)
         self.turn = Turn()
         self.clock = SystemClock(
-            audit.latest_time(self.connection) // 1_000_000, settings.server.max_clock_jump_seconds
+            audit.latest_time(self.connection) // 1_000_000,
+            settings.server.max_clock_jump_seconds,
+            base=worker.clock_base,
         )
         self.identities = IdentitySource(self.connection)
         self.keystore = GuardedKeyStore(
@@ -230,9 +232,8 @@ class Application:
         """The settings file again, for what may change while serving: the log's level, and the certificates.
 
         Raises SettingsError for what is wrong with any of it; then all is as it was. A clock that has jumped is
-        taken to be right: the administrator has been told.
+        taken to be right then: the administrator has been told.
         """
-        self.clock.accept()
         before = self.settings
         fresh = self.reread() if self.reread is not None else before
         self.settings = replace(before, log=fresh.log, tls=fresh.tls)
@@ -242,6 +243,9 @@ class Application:
             self.settings = before
             raise
         logging.getLogger().setLevel(fresh.log.level.upper())
+        if self.clock.has_jumped:
+            log.warning("the machine's clock is taken to be right: %d s ahead", self.clock.seconds_ahead())
+            self.clock.accept()
         return tls
 
     def limits(self) -> Limits:

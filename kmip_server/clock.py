@@ -42,6 +42,10 @@ def _steady() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+_SLEW = 1_000_000_000
+"""Nanoseconds by which one clock may fall behind the other without having been set."""
+
+
 class SystemClock:
     """The machine's clock, held where it stood when it is turned back, and not followed where it jumps ahead."""
 
@@ -50,11 +54,13 @@ class SystemClock:
         floor_seconds: int = 0,
         most_ahead_seconds: float = 0,
         *,
+        base: tuple[int, int] | None = None,
         wall: Callable[[], int] = time.time_ns,
         steady: Callable[[], int] = _steady,
     ) -> None:
         """`floor_seconds`: the latest time on record, so that a restart does not turn time back either.
-        `most_ahead_seconds`: how far it may jump; 0 for as far as it likes. The two clocks are in nanoseconds.
+        `most_ahead_seconds`: how far it may jump; 0 for as far as it likes. `base`: how this clock and the steady
+        one stood to each other in the process whose place this one takes. The two clocks are in nanoseconds.
         """
         self._latest = floor_seconds * 1_000_000
         self._most_ahead = int(most_ahead_seconds * 1_000_000_000)
@@ -62,6 +68,13 @@ class SystemClock:
         self._lock = threading.Lock()
         self.has_jumped = False
         self.accept()
+        if base is not None:
+            self._read, self._steadied = base
+
+    @property
+    def base(self) -> tuple[int, int]:
+        """The machine's clock and the steady one, when the former was believed last."""
+        return self._read, self._steadied
 
     def accept(self) -> None:
         """Follow the machine's clock from where it stands now."""
@@ -82,7 +95,9 @@ class SystemClock:
                     )
                 read = self._read + steady - self._steadied
             else:
-                self._read, self._steadied = read, steady
+                # One that was turned back and is set right has not jumped.
+                if read - self._read >= steady - self._steadied - _SLEW:
+                    self._read, self._steadied = read, steady
                 if self.has_jumped:
                     self.has_jumped = False
                     log.warning("the machine's clock is right again: requests are served")

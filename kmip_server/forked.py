@@ -136,7 +136,9 @@ def fork(
                 leave_to_parent()
                 ours.close()
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-                worker = Worker(slot, start.settings.server.workers, line.number, shared.writing)
+                worker = Worker(
+                    slot, start.settings.server.workers, line.number, shared.writing, shared.board.clock_base
+                )
                 code = _serve(start, worker, shared, line, theirs)
             except BaseException:
                 log.exception("worker %d failed", slot)

@@ -343,6 +343,8 @@ class Supervisor:
             return
         if addresses_of(settings) != self._addresses:
             log.error("another address to listen on takes a restart: the old ones stay")
+        # Whoever sends this signal has looked at the clock, where the log said so.
+        self._board.clock_base = None
         self._roll = _Roll(start=start, left=[each for each in self._slots if each < settings.server.workers])
 
     def _accept(self, roll: _Roll) -> None:

@@ -89,3 +89,33 @@ def test_without_a_bound_it_is_followed() -> None:
     clock = machine.clock(most_ahead_seconds=0)
     machine.wall += 1000 * DAY
     assert clock.now() == START + 1000 * DAY
+
+
+def test_one_that_was_turned_back_and_is_set_right_has_not_jumped() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.now()
+    machine.wall -= 2 * DAY
+    assert clock.now() == START
+    machine.passes(10)
+    clock.now()
+    machine.wall += 2 * DAY
+    assert clock.now() == START + 10
+    assert not clock.has_jumped
+
+
+def test_who_takes_the_place_of_another_believes_what_that_one_did() -> None:
+    machine = Machine()
+    before = machine.clock()
+    machine.passes(60)
+    before.now()
+    machine.wall += 30 * DAY
+    after = SystemClock(
+        0,
+        DAY,
+        base=before.base,
+        wall=lambda: machine.wall * 1_000_000_000,
+        steady=lambda: machine.steady * 1_000_000_000,
+    )
+    assert after.now() == START + 60
+    assert after.has_jumped

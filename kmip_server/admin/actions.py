@@ -17,7 +17,7 @@ from pydantic import ValidationError, validate_call
 
 from kmip_server import __version__
 from kmip_server.admin import clients
-from kmip_server.admin.arguments import MAX_NAME, Name, OptionalName, require_text
+from kmip_server.admin.arguments import MAX_NAME, Name, OptionalName, require_right_clock, require_text
 from kmip_server.admin.recording import Record, record
 from kmip_server.admin.shown import shown
 from kmip_server.authz.records import CertificateRecord, CredentialRecord, PrincipalRecord
@@ -105,6 +105,7 @@ class Actions:
 
     def _run(self, run: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         require_text(arguments)
+        require_right_clock(self._action, self._instance.clock)
         try:
             return run(self, **arguments)
         except ValidationError as error:
@@ -384,7 +385,8 @@ class Actions:
 
     def client_record(self, **arguments: Any) -> dict[str, Any]:
         """Record what a client says and is told: see `recording.py`."""
-        self._client(str(arguments.get("name", ""))[:MAX_NAME])
+        if self._client(str(arguments.get("name", ""))[:MAX_NAME]).speaks_for:
+            raise SettingsError("what a client says for others is not recorded")
         return record(self._instance.record, **arguments)
 
     @validate_call

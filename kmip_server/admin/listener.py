@@ -124,18 +124,20 @@ class AdminListener:
     def record_here(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Begin a recording in this process (`client`, `messages`, `seconds`), look at it, or end it (`ends`),
         which gives what it has. On the reactor's thread."""
-        factory = self._kmip
-        if "client" in wanted:
-            is_meant = partial(self._is, wanted["client"])
-            seconds = self._reactor.seconds
-            factory.recording = Recording(is_meant, wanted["messages"], wanted["seconds"], seconds)
+        factory, client = self._kmip, wanted["client"]
         recording = factory.recording
-        if recording is None:
-            return {"count": 0, "is_over": True, "rows": []}
+        is_free = recording is None or recording.client == client or recording.is_over
+        if "seconds" in wanted and is_free:
+            bounds = wanted["messages"], wanted["seconds"]
+            recording = Recording(client, partial(self._is, client), *bounds, self._reactor.seconds)
+            factory.recording = recording
+        if recording is None or recording.client != client:
+            # Another's is nothing to who asks; it may have begun before this process did.
+            return {"is_there": False, "count": 0, "is_over": False, "rows": []}
         if wanted.get("ends"):
             factory.recording = None
         rows = recording.rows() if wanted.get("ends") else []
-        return {"count": recording.count, "is_over": recording.is_over, "rows": rows}
+        return {"is_there": True, "count": recording.count, "is_over": recording.is_over, "rows": rows}
 
     def _is(self, client: str, peer: Peer) -> bool:
         try:
@@ -143,11 +145,11 @@ class AdminListener:
         except KmipError:
             return False
 
-    def _record(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-        """The same in every process. On the administrator's thread."""
+    def _record(self, wanted: dict[str, Any]) -> list[dict[str, Any] | None]:
+        """The same in every process; None of one that does not answer. On the administrator's thread."""
         here = threads.blockingCallFromThread(self._reactor, self.record_here, wanted)
         others = [] if self._siblings is None else self._siblings.ask_all(Kind.RECORD, json.dumps(wanted).encode())
-        return [here, *(each for _, each in others if each is not None)]
+        return [here, *(each for _, each in others)]
 
     def principal_of(self, request: Any) -> tuple[Principal, str]:
         """Who asks, and from where. Raises AuthenticationNotSuccessful."""

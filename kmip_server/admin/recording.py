@@ -16,7 +16,7 @@ from kmip_server.conversation.redact import recorded
 from kmip_server.errors import SettingsError
 from kmip_server.transport.recording import MAX_MESSAGES, MAX_SECONDS
 
-Record = Callable[[dict[str, Any]], list[dict[str, Any]]]
+Record = Callable[[dict[str, Any]], list[dict[str, Any] | None]]
 """Asks every process: see `AdminListener.record_here`."""
 
 
@@ -35,13 +35,18 @@ def record(
 def _record(ask: Record | None, name: str, step: str, messages: int, seconds: float) -> dict[str, Any]:
     if ask is None:
         raise SettingsError("there is nothing to record: the server does not run")
-    wanted: dict[str, Any] = {"ends": step == "end"}
+    wanted: dict[str, Any] = {"client": name, "ends": step == "end"}
     if step == "begin":
-        wanted |= {"client": name, "messages": messages, "seconds": seconds}
-    told = ask(wanted)
+        wanted |= {"messages": messages, "seconds": seconds}
+    answers = ask(wanted)
+    told = [each for each in answers if each is not None and each["is_there"]]
+    if not told:
+        why = "another client is being recorded" if step == "begin" else f"{name} is not being recorded"
+        raise SettingsError(why)
     found: dict[str, Any] = {
         "messages": sum(each["count"] for each in told),
         "is_over": any(each["is_over"] for each in told),
+        "workers_not_answering": sum(each is None for each in answers),
     }
     if step == "end":
         found["conversation"] = recorded([row for each in told for row in each["rows"]])

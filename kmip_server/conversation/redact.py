@@ -24,7 +24,9 @@ from kmip_server.protocol.ttlv import Item
 from kmip_server.protocol.ttlv_xml import to_element
 
 _KEPT_BYTES = frozenset({Tag.UNIQUE_BATCH_ITEM_ID})
-_KEPT_TEXT = frozenset({Tag.APPLICATION_NAMESPACE, Tag.NAME_TYPE})
+_KEPT_TEXT = frozenset({Tag.APPLICATION_NAMESPACE, Tag.ATTRIBUTE_NAME})
+_KEPT_BEGINNINGS = ("x-", "y-", "LIBRARY-")
+"""Names that makers give, by which a client is known: of custom attributes and of tape libraries."""
 _ANY = frozenset({Tag.RESULT_MESSAGE, Tag.VENDOR_IDENTIFICATION, Tag.SERVER_INFORMATION, Tag.SERVER_NAME})
 """What a server says of itself: any will do."""
 _CREDENTIALS = {Tag.USERNAME: "$USERNAME", Tag.PASSWORD: "$PASSWORD"}
@@ -70,7 +72,8 @@ class Redactor:
             return _CREDENTIALS[Tag.of(tag)]
         if is_answer and tag in _ANY:
             return "*"
-        if tag in _KEPT_TEXT or tag == Tag.ATTRIBUTE_NAME or value in BY_NAME or value in ("", "default"):
+        is_makers = tag in _KEPT_TEXT and value.startswith(_KEPT_BEGINNINGS) and value.isprintable()
+        if is_makers or value in BY_NAME or value in ("", "default"):
             return value
         kind = "KEY" if tag == Tag.UNIQUE_IDENTIFIER else "TEXT"
         return self._replacement(value, is_answer, kind, self._other_text)
@@ -103,7 +106,7 @@ def _shape(item: Item) -> Item:
     tag, kind, value = item
     if kind == ttlv.STRUCTURE:
         return tag, kind, [_shape(child) for child in value]
-    if kind == ttlv.TEXT_STRING and tag != Tag.ATTRIBUTE_NAME:
+    if kind == ttlv.TEXT_STRING and not (tag == Tag.ATTRIBUTE_NAME and value in BY_NAME):
         return tag, kind, ""
     return item
 

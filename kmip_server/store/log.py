@@ -30,10 +30,23 @@ class WriteAheadLog:
         """When the last checkpoint ended."""
         self._done = 0
         """The change of the log up to which all is in the database file; 0 where that is not known."""
+        self._left, self._left_until = -1, 0.0
 
     def is_due(self) -> bool:
         """Whether a checkpoint is worth while."""
-        return self._monotonic() - self._ended >= CHECKPOINT_SECONDS and self._changed() != self._done
+        now, changed = self._monotonic(), self._changed()
+        if now - self._ended < CHECKPOINT_SECONDS or changed == self._done:
+            return False
+        return changed != self._left or now >= self._left_until
+
+    @property
+    def was_left(self) -> bool:
+        """Whether nothing has changed since it was left to others: either it is done, or they are gone."""
+        return self._changed() == self._left
+
+    def leave_to_others(self, seconds: float) -> None:
+        """What is written so far is another process's to bring in, for so long."""
+        self._left, self._left_until = self._changed(), self._monotonic() + seconds
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
         """Bring into the database file what no reader needs there. True: that was all. Raises StoreUnavailable."""

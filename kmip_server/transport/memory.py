@@ -62,7 +62,7 @@ def _of_group(group: Path) -> int | None:
             return None
         taken = int((group / "memory.current").read_text())
         for line in (group / "memory.stat").read_text().splitlines():
-            if line.startswith("inactive_file "):
+            if line.startswith(("inactive_file ", "active_file ")):
                 taken -= int(line.split()[1])
     except (OSError, ValueError):
         return None

@@ -15,7 +15,7 @@ from typing import Any
 from kmip_server.principal import Peer
 
 MAX_MESSAGES = 1000
-MAX_BYTES = 8 << 20
+MAX_BYTES = 2 << 20
 MAX_SECONDS = 600.0
 KEPT_SECONDS = 60.0
 """How long after its time a recording may be fetched."""
@@ -37,9 +37,15 @@ class Recording:
     """On the reactor's thread."""
 
     def __init__(
-        self, is_meant: Callable[[Peer], bool], most: int, seconds: float, monotonic: Callable[[], float]
+        self,
+        client: str,
+        is_meant: Callable[[Peer], bool],
+        most: int,
+        seconds: float,
+        monotonic: Callable[[], float],
     ) -> None:
         """`is_meant`: whether a peer is the client that is recorded."""
+        self.client = client
         self._is_meant = is_meant
         self._most = min(most, MAX_MESSAGES)
         self._monotonic = monotonic

@@ -130,8 +130,18 @@ class Board:
     """All lines."""
 
     def __init__(self, lines: int) -> None:
-        self._words = memoryview(mmap.mmap(-1, lines * _WORDS * 8)).cast("q")
+        self._words = memoryview(mmap.mmap(-1, (lines * _WORDS + 2) * 8)).cast("q")
         self._lines = [Line(self._words, number) for number in range(lines)]
+
+    @property
+    def clock_base(self) -> tuple[int, int] | None:
+        """What the processes believe of the clock (`SystemClock.base`); None: who comes next may judge."""
+        wall, steady = self._words[-2], self._words[-1]
+        return (wall, steady) if wall else None
+
+    @clock_base.setter
+    def clock_base(self, base: tuple[int, int] | None) -> None:
+        self._words[-2], self._words[-1] = base or (0, 0)
 
     def take(self, slot: int, replaced: int = 0) -> Line:
         """A free line, for a process that is about to start."""

@@ -61,7 +61,11 @@ class Duties:
             self._connection.close()
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        if self._checkpoints.seconds_left < TERM_SECONDS / 2 and not self._checkpoints.take(connection):
+        # To take the lease is a write too, which calls for a checkpoint: where nothing has changed for a term, one
+        # is made without. Else the processes of an idle server would take it from each other for ever.
+        is_mine = self._log.was_left or self._checkpoints.seconds_left >= TERM_SECONDS / 2
+        if not is_mine and not self._checkpoints.take(connection):
+            self._log.leave_to_others(TERM_SECONDS)
             return
         began = time.monotonic()
         is_whole = self._log.checkpoint(connection)

@@ -22,6 +22,8 @@ class Worker:
     """Its line on the board: no two that live have the same."""
     writing: WriteTurn | None = None
     """Whose turn it is to write, where there are others."""
+    clock_base: tuple[int, int] | None = None
+    """What the processes before it believed of the clock: see `SystemClock`."""
 
     def part(self, bound: int, *, least: int = 1, spare: int = 0) -> int:
         """This worker's part of a bound of the whole server: rounded up, with `spare` more, no less than `least`,

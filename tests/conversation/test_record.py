@@ -107,6 +107,18 @@ def test_an_appliance_may_not_record(server: RunningServer, tmp_path: Path) -> N
     assert "may not client.record" in done.stderr
 
 
+def test_what_another_client_says_is_not_to_be_had(server: RunningServer, tmp_path: Path) -> None:
+    """Nor can a recording that is under way be taken over."""
+    words = ("--config", str(server.config), "record", "client", str(tmp_path / "mine.xml"), "--seconds", "3")
+    with subprocess.Popen(command("kmip-admin", *words), stdout=subprocess.PIPE, text=True) as recording:
+        assert recording.stdout is not None
+        recording.stdout.readline()
+        done = server.admin("record", "client2", str(tmp_path / "other.xml"), check=False)
+        assert "another client is being recorded" in done.stderr
+        recording.communicate(timeout=60)
+    assert recording.returncode == 0
+
+
 def row(message: bytes, at: float, connection: int = 1) -> dict[str, Any]:
     return {"connection": connection, "at": at, "now": 1_700_000_000, "request": message.hex(), "answer": None}
 
@@ -128,6 +140,20 @@ def test_in_the_order_in_which_it_came_and_equal_where_it_was_equal() -> None:
 @pytest.mark.parametrize("text", ["a\x00b", "\x1b[31m", "\ufffe"])
 def test_text_that_xml_cannot_write_is_no_hindrance(text: str) -> None:
     assert 'value="text-1' in redact.recorded([row(get(text), 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("Cryptographic Length", "Cryptographic Length"),
+        ("x-Product", "x-Product"),
+        ("x-a\x1bb", "text-1"),
+        ("of a customer", "text-1"),
+    ],
+)
+def test_of_attribute_names_those_stay_that_a_maker_gave(given: str, told: str) -> None:
+    message: Item = (Tag.REQUEST_MESSAGE, ttlv.STRUCTURE, [(Tag.ATTRIBUTE_NAME, ttlv.TEXT_STRING, given)])
+    assert f'value="{told}' in redact.recorded([row(ttlv.encode(message), 1.0)])
 
 
 def test_what_is_no_message_is_left_out() -> None:

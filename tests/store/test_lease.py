@@ -222,6 +222,23 @@ def test_where_nothing_is_written_nothing_is_done(
     duties.close()
 
 
+def test_several_that_are_idle_leave_each_other_alone(
+    path: Path, connect: Connect, writing: sqlite3.Connection
+) -> None:
+    clock = Watch()
+    all_of_them = [Duties(Kept(connect), path, f"node {n}", clock) for n in range(3)]
+    write(writing, 50)
+    turns = []
+    for _ in range(100):
+        for each in all_of_them:
+            each.look()
+        clock.now += TERM_SECONDS / 4
+        turns.append(connect().execute("SELECT turn FROM leases").fetchone()[0])
+    assert turns[-1] == turns[10] <= len(all_of_them)
+    for each in all_of_them:
+        each.close()
+
+
 def test_of_two_processes_the_one_with_the_lease_does_it(
     path: Path, connect: Connect, writing: sqlite3.Connection
 ) -> None:

@@ -16,7 +16,9 @@ def group(folder: Path, limit: str, taken: int, cached: int = 0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "memory.max").write_text(f"{limit}\n")
     (folder / "memory.current").write_text(f"{taken}\n")
-    (folder / "memory.stat").write_text(f"anon 1\ninactive_file {cached}\n")
+    (folder / "memory.stat").write_text(
+        f"anon 1\ninactive_file {cached - cached // 2}\nactive_file {cached // 2}\n"
+    )
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ def record(options: Options, name: str, file: Path, seconds: float, messages: in
     found = options.perform("client.record", name=name, step="end")
     file.touch(mode=0o600)
     file.write_text(found["conversation"], encoding="utf-8")
+    if found["workers_not_answering"]:
+        click.echo(f"what {found['workers_not_answering']} workers kept is not in it: they do not answer", err=True)
     click.echo(f"{found['messages']} messages of {name} in {file}; read it before you send it to anybody")
 
 
