@@ -33,8 +33,10 @@ from tests.support.server import RunningServer
 
 DEADLINE_SECONDS = 60.0
 """A client that shows nothing by then hangs."""
+_LOG_SECONDS = 1.0
+"""How long the log may take to say something."""
 _DAY = datetime.timedelta(days=1)
-_STAMP = re.compile(r"^\S+ \S+ (INFO|WARNING|ERROR|CRITICAL) \S+: ")
+_STAMP = re.compile(r"^\S+ \S+ (INFO|WARNING|ERROR|CRITICAL) (worker \d+ )?\S+: ")
 _IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADDRESS = re.compile(r"127\.0\.0\.1(:\d+)?")
 
@@ -69,7 +71,7 @@ def probed(client: Client, endpoint: Endpoint, folder: Path) -> str:
 
 def _told(log: Path, before: int) -> str:
     """The last thing that a log says since, without time and address; it may come a little later."""
-    end = time.monotonic() + 1
+    end = time.monotonic() + _LOG_SECONDS
     while True:
         lines = [line for line in log.read_text()[before:].splitlines() if _STAMP.match(line)]
         if lines or time.monotonic() > end:

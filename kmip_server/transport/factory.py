@@ -113,6 +113,7 @@ class KmipFactory(Factory):
         """Close the connections of peers that are no longer welcome; says how many."""
         over = [c for c in self._connections.values() if c.peer is not None and is_over(c.peer)]
         for connection in over:
+            log.info("the connection of %s is ended: who it is is let in no more", connection.address)
             connection.abort("revoked")
         return len(over)
 

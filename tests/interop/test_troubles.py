@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from interop import trouble
 from interop.pykmip.client import CLIENT
 
-# What the client shows, and what the log says.
+# What the client shows, and what the log says: as regular expressions.
 WORDS = {
     trouble.NOTHING: ("a key, made and fetched", ""),
     "the client trusts another CA": ("certificate verify failed", "the client refused it: "),
@@ -17,7 +18,11 @@ WORDS = {
     "the client's certificate is not valid yet": ("bad certificate", "is not yet valid"),
     "the client's certificate is of another CA": ("unknown ca", "comes from no CA of tls.client_ca"),
     "the client's certificate names nobody": ("does not make a known principal", "there is no principal 'nobody'"),
-    "the client was revoked": ("does not make a known principal", "the certificate of client is revoked"),
+    # It may have come before the server looked who is let in no more, and be ended then.
+    "the client was revoked": (
+        "does not make a known principal|No data read",
+        "the certificate of client is revoked|is let in no more",
+    ),
     # PyKMIP does not look at the host's name.
     "the server's certificate names another host": ("a key, made and fetched", ""),
     "the server speaks TLS 1.1 only": ("protocol version", ""),
@@ -35,5 +40,5 @@ def test_each_is_told_on_both_sides(tmp_path: Path) -> None:
     found = trouble.shown(CLIENT, tmp_path)
     assert list(found) == list(WORDS) == list(trouble.TROUBLES)
     for what, (shown, told) in found.items():
-        assert WORDS[what][0] in shown, what
-        assert WORDS[what][1] in told, what
+        assert re.search(WORDS[what][0], shown), (what, shown)
+        assert re.search(WORDS[what][1], told), (what, told)

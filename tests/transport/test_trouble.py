@@ -26,7 +26,7 @@ from kmip_server.protocol.versions import V2_1
 from kmip_server.transport.memory import RESERVE_BYTES
 from tests.support.engine import Refused
 from tests.support.requests import create, name, parameters
-from tests.support.server import RunningServer, make_instance
+from tests.support.server import WORKERS, RunningServer, make_instance
 from tests.support.wire import Client, Connection
 from tests.support.workers import until
 
@@ -165,5 +165,5 @@ def test_a_token_whose_files_were_away(tmp_path: Path) -> None:
         until(is_served, "that the token is back")
         assert said == {KeyStoreUnavailable.for_client}
         told = server.log.read_text()
-        assert told.count("is away: its keys are dropped") == 1
-        assert told.count(".so is back\n") == 1
+        assert 1 <= told.count("is away: its keys are dropped") <= WORKERS
+        assert 1 <= told.count(".so is back\n") <= WORKERS
