@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 SHORT_TOLD_SECONDS = 10.0
 """Between two sentences that memory is short."""
-IDLE_END_SECONDS = 1.0
-"""How long a peer may take to say goodbye, when the server stops and it is owed nothing."""
 GONE_SECONDS = 2.0
 """How long connections that have been aborted may take to be gone, when the server stops."""
 
@@ -132,8 +130,6 @@ class KmipFactory(Factory):
             emptied: defer.Deferred[None] = defer.Deferred()
             self._emptied = emptied
             late = (
-                # Who has nothing to be told may not even read that this is the end.
-                self.reactor.callLater(min(grace_seconds, IDLE_END_SECONDS), self._abort_idle),
                 self.reactor.callLater(grace_seconds, self._abort_all),
                 # One that was torn apart by a fault may never be told that it is gone.
                 self.reactor.callLater(grace_seconds + GONE_SECONDS, self._give_up),
@@ -142,11 +138,6 @@ class KmipFactory(Factory):
             for each in late:
                 if each.active():
                     each.cancel()
-
-    def _abort_idle(self) -> None:
-        for connection in list(self._connections.values()):
-            if not connection.is_busy and connection.has_ended:
-                connection.abort("shutdown")
 
     def _abort_all(self) -> None:
         for connection in list(self._connections.values()):

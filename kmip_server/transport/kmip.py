@@ -279,11 +279,6 @@ class KmipConnection(TwistedProtocol):
     def is_busy(self) -> bool:
         return self._in_flight or bool(self._waiting)
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether it was told to end, and all that was written has gone."""
-        return self._ending and not self._blocked
-
     def close(self) -> None:
         """End after what is written has gone, within the write timeout."""
         self._ending = True
