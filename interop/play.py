@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from kmip_server.protocol.versions import V1_4
 from tests.support.wire import Client as WireClient
 from tests.support.wire import Connection
 
+_ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
+"""Another one in each run."""
 RESULTS = Path(__file__).resolve().parent / "results"
 APART = "two identities side by side see nothing of each other"
 
@@ -114,7 +117,8 @@ def apart(endpoints: dict[str, Endpoint]) -> Outcome:
 
 def keep(result: Result) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{result.name}.json").write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n"
+    (RESULTS / f"{result.name}.json").write_text(_ADDRESS.sub("ADDRESS", text))
 
 
 def kept() -> list[Result]:
