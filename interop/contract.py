@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,3 +104,24 @@ def call(
     if expect is not None and done.returncode != expect:
         raise Failed(f"{' '.join(words[:3])} ended with {done.returncode}: {done.stdout[-2000:].strip()}")
     return done.stdout
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], output: Path, *, seconds: float = 10
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server, until the end of the block. `seconds`: what its end may take before it is killed."""
+    with output.open("ab") as file:
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGTERM)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

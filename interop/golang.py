@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from interop.contract import KEPT, Failed, call
+from interop.endpoint import Endpoint
 from interop.steps import Outcome, Skipped
 
 CACHES = KEPT / "go"
@@ -48,6 +49,15 @@ def _environment() -> dict[str, str]:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
+
+
+def arguments(endpoint: Endpoint) -> list[str]:
+    """What the programs of ours are told of a server, and of who they are there."""
+    return [
+        *("-address", f"{endpoint.host}:{endpoint.port}", "-ca", endpoint.ca),
+        *("-cert", endpoint.certificate, "-key", endpoint.key),
+        *("-other-cert", endpoint.other_certificate, "-other-key", endpoint.other_key),
+    ]
 
 
 def play(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -14,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from interop.contract import running
 from interop.endpoint import Endpoint
 from tests.support.server import RunningServer, make_instance
 
@@ -61,23 +60,10 @@ def pykmip(folder: Path) -> Iterator[Endpoint]:
         f"with KmipServer(config_path={str(own / 'server.conf')!r}, log_path={str(own / 'log')!r}) as server:\n"
         "    server.serve()\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script],
-        cwd=own,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with running([sys.executable, "-W", "ignore", "-c", script], own / "output") as process:
         made = replace(endpoint(RunningServer(instance), "client"), port=port, server=None)
         _wait(made, process)
         yield made
-    finally:
-        os.kill(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _wait(endpoint: Endpoint, process: subprocess.Popen[bytes]) -> None:

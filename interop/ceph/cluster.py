@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
 import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from interop.contract import Failed, call
+from interop.contract import Failed, call, running
 from interop.endpoint import Endpoint
 from interop.servers import free_port
 
@@ -89,24 +86,8 @@ class Refused(Exception):
         self.status = status
 
 
-@contextmanager
-def running(command: Sequence[str | Path], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A daemon, until the end of the block."""
-    with output.open("ab") as file:
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGTERM)
-        try:
-            # A gateway with a request that it never answers does not end by itself.
-            process.wait(3)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+_END_SECONDS = 3.0
+"""A gateway with a request that it never answers does not end by itself."""
 
 
 @dataclass(slots=True)
@@ -181,7 +162,7 @@ class Cluster:
 
     def _daemon(self, *words: str) -> subprocess.Popen[bytes]:
         command = (words[0], "--conf", self.configuration, "-f", *words[1:])
-        return self._open.enter_context(running(command, self.folder / f"{words[0]}.out"))
+        return self._open.enter_context(running(command, self.folder / f"{words[0]}.out", seconds=_END_SECONDS))
 
     def gateway(self, name: str, endpoint: Endpoint, seconds: float = 60) -> S3:
         """A RADOS Gateway that asks `endpoint` for keys, and boto3 at it, which waits so long for an answer."""

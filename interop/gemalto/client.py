@@ -19,7 +19,7 @@ def prepare(kept: Path) -> None:
 
 
 def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
-    arguments = _arguments(endpoint)
+    arguments = golang.arguments(endpoint)
     return [
         *golang.play([PROGRAM, *arguments], folder=folder),
         *golang.play([PROGRAM_20, *arguments], folder=folder),
@@ -28,15 +28,7 @@ def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
 
 def probe(endpoint: Endpoint, folder: Path) -> str:
     """Rook's passphrase, kept, fetched and deleted; what the module says otherwise."""
-    return golang.probe([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder)
-
-
-def _arguments(endpoint: Endpoint) -> list[str]:
-    return [
-        *("-address", f"{endpoint.host}:{endpoint.port}", "-ca", endpoint.ca),
-        *("-cert", endpoint.certificate, "-key", endpoint.key),
-        *("-other-cert", endpoint.other_certificate, "-other-key", endpoint.other_key),
-    ]
+    return golang.probe([PROGRAM, "-probe", *golang.arguments(endpoint)], folder=folder)
 
 
 CLIENT = Client(

@@ -169,7 +169,7 @@ def prepare(kept: Path) -> None:
 
 
 def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
-    outcomes = golang.play([PROGRAM, "-steps", *_arguments(endpoint)], folder=folder)
+    outcomes = golang.play([PROGRAM, "-steps", *golang.arguments(endpoint)], folder=folder)
     if endpoint.server is not None:
         with _operator(folder) as operator:
             outcomes += [perform(each, "1.4", operator) for each in step.steps]
@@ -178,15 +178,7 @@ def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
 
 def probe(endpoint: Endpoint, folder: Path) -> str:
     """Sealed and unsealed once; what the seal says otherwise."""
-    return golang.probe([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder)
-
-
-def _arguments(endpoint: Endpoint) -> list[str]:
-    return [
-        *("-address", f"{endpoint.host}:{endpoint.port}", "-ca", endpoint.ca),
-        *("-cert", endpoint.certificate, "-key", endpoint.key),
-        *("-other-cert", endpoint.other_certificate, "-other-key", endpoint.other_key),
-    ]
+    return golang.probe([PROGRAM, "-probe", *golang.arguments(endpoint)], folder=folder)
 
 
 CLIENT = Client(

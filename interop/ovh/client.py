@@ -17,20 +17,12 @@ def prepare(kept: Path) -> None:
 
 
 def run(endpoint: Endpoint, folder: Path) -> list[Outcome]:
-    return golang.play([PROGRAM, *_arguments(endpoint)], folder=folder)
+    return golang.play([PROGRAM, *golang.arguments(endpoint)], folder=folder)
 
 
 def probe(endpoint: Endpoint, folder: Path) -> str:
     """A key made and fetched; what the client says otherwise."""
-    return golang.probe([PROGRAM, "-probe", *_arguments(endpoint)], folder=folder)
-
-
-def _arguments(endpoint: Endpoint) -> list[str]:
-    return [
-        *("-address", f"{endpoint.host}:{endpoint.port}", "-ca", endpoint.ca),
-        *("-cert", endpoint.certificate, "-key", endpoint.key),
-        *("-other-cert", endpoint.other_certificate, "-other-key", endpoint.other_key),
-    ]
+    return golang.probe([PROGRAM, "-probe", *golang.arguments(endpoint)], folder=folder)
 
 
 CLIENT = Client(

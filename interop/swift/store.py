@@ -9,18 +9,16 @@ from __future__ import annotations
 import getpass
 import http.client
 import json
-import os
-import signal
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from interop.contract import Failed, call
+from interop.contract import Failed, call, running
 from interop.endpoint import Endpoint
 from interop.servers import free_port
 
@@ -196,25 +194,6 @@ class Store:
         (line,) = (each for each in told.splitlines() if "X-Object-Sysmeta-Crypto-Body-Meta:" in each)
         found: dict[str, Any] = json.loads(urllib.parse.unquote_plus(line.partition(":")[2].strip()))
         return found
-
-
-@contextmanager
-def running(command: Sequence[str | Path], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server, until the end of the block."""
-    with output.open("ab") as file:
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _serves(process: subprocess.Popen[bytes], port: int, path: str) -> bool:

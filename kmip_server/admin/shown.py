@@ -15,14 +15,13 @@ from kmip_server.protocol.attribute_set import AttributeKey
 from kmip_server.protocol.attribute_values import CustomValue
 from kmip_server.protocol.attributes import ATTRIBUTES
 from kmip_server.protocol.enums import ItemType
-from kmip_server.protocol.registered import Registered
+from kmip_server.protocol.registered import Registered, words_of
 from kmip_server.protocol.schema import item_type
 from kmip_server.protocol.tags import Tag
 
 MAX_SHOWN = 1000
 """Characters of one value."""
 _MAX_DECIMAL = 1 << 64
-_ACRONYMS = frozenset({"MAC", "CRL", "FPE"})
 
 
 def shown(key: AttributeKey, value: Any) -> str:
@@ -65,16 +64,12 @@ def _value(value: Any) -> str:
 
 def _mask(value: enum.IntFlag) -> str:
     """The names of its bits; those that have none as a number."""
-    names = [" ".join(map(_word, str(each.name).split("_"))) for each in value]
+    names = [" ".join(words_of(each)) for each in value]
     known = 0
     for each in value:
         known |= each.value
     rest = value.value & ~known
     return ", ".join([*names, *([hex(rest)] if rest else [])]) or "none"
-
-
-def _word(part: str) -> str:
-    return part if part in _ACRONYMS else part.capitalize()
 
 
 def _number(value: int) -> str:

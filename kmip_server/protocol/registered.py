@@ -6,7 +6,7 @@ own spelling and the versions that know them. Looking up a row is looking up a m
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Self
 
 from kmip_server.protocol.versions import Version
@@ -35,3 +35,11 @@ class Registered(IntEnum):
     def known_in(self, version: Version) -> bool:
         """Whether a client that speaks `version` knows this value."""
         return self.since <= version and (self.until is None or version <= self.until)
+
+
+_ACRONYMS = frozenset({"MAC", "CRL", "FPE"})
+
+
+def words_of(bit: IntFlag) -> list[str]:
+    """The standard's name of one bit of a mask, word by word."""
+    return [word if word in _ACRONYMS else word.capitalize() for word in str(bit.name).split("_")]

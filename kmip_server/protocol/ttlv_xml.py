@@ -25,7 +25,7 @@ from kmip_server.protocol.enums import (
     Operation,
     UniqueIdentifierEnumeration,
 )
-from kmip_server.protocol.registered import Registered
+from kmip_server.protocol.registered import Registered, words_of
 from kmip_server.protocol.schema import declared, structures
 from kmip_server.protocol.tags import Tag
 from kmip_server.protocol.ttlv import Item, big_integer_bytes
@@ -49,12 +49,6 @@ _TAG_NAMES: dict[int, str] = {int(tag): camel_case(tag.title) for tag in Tag}
 _TAGS: dict[str, int] = {name: tag for tag, name in _TAG_NAMES.items()}
 _TYPE_NAMES: dict[int, str] = {int(kind): camel_case(kind.title) for kind in ItemType}
 _TYPES: dict[str, int] = {name: kind for kind, name in _TYPE_NAMES.items()}
-_ACRONYMS = frozenset({"MAC", "CRL", "FPE"})
-
-
-def _mask_name(member: IntFlag) -> str:
-    assert member.name is not None
-    return "".join(word if word in _ACRONYMS else word.capitalize() for word in member.name.split("_"))
 
 
 @cache
@@ -80,7 +74,7 @@ def _kinds() -> dict[int, Any]:
 def _names(kind: type[Any]) -> dict[str, int]:
     """By name, the values of an enumeration or the bits of a mask."""
     if issubclass(kind, IntFlag):
-        return {_mask_name(member): int(member) for member in kind}
+        return {"".join(words_of(member)): int(member) for member in kind}
     return {camel_case(member.title): int(member) for member in kind}
 
 

@@ -121,6 +121,9 @@ def test_another_domains_clients_are_not_there(administered: Administered) -> No
         ("client.revoke", {}),
         ("client.restore", {}),
         ("client.password", {"password": "long enough"}),
+        ("client.show", {}),
+        ("client.quirk", {"quirk": "names-not-unique"}),
+        *(("client.record", {"step": step}) for step in ("begin", "look", "end")),
     ):
         with pytest.raises(SettingsError, match="no client 'theirs'"):
             administered.perform(action, name="theirs", **more)
